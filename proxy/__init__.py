@@ -1,0 +1,1 @@
+"""The Crossfade proxy: one gRPC storage service in front of MongoDB and DynamoDB."""
