@@ -1,0 +1,38 @@
+# The one front door. `make` alone prints what it can do.
+.DEFAULT_GOAL := help
+.PHONY: help setup proto fmt check test demo up down
+
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := $(wildcard proxy clients/python examples bench tests)
+
+help: ## print the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+setup: ## install everything into .venv and node_modules (quick when nothing changed)
+	@PYTHON=$(PYTHON) scripts/setup
+
+proto: setup ## generate the client's code from proto/
+	scripts/proto
+
+fmt: setup ## format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+check: setup ## lint, types, generated code fresh
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	scripts/proto --check
+
+test: setup ## run every test on the real stores (ARGS go to pytest)
+	@$(BIN)/python -m pytest $(ARGS)
+
+demo: setup ## watch one live migration from MongoDB to DynamoDB and back (ARGS=--json for a summary)
+	@$(BIN)/python -m examples.demo $(ARGS)
+
+up: setup ## start the demo's stack in the background, for playing
+	@$(BIN)/python -m examples.playground up
+
+down: ## stop what `make up` started
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m examples.playground down; fi
