@@ -1,1 +1,0 @@
-"""The Crossfade client: collections of documents that stay reachable while their store changes."""
