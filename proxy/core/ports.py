@@ -1,17 +1,20 @@
 """What the inside asks of the outside: the Protocols that adapters satisfy without inheriting anything.
 
-Every method may raise the errors of `core.errors` and nothing else. Cancelling a call (a deadline) leaves a write's
-outcome unknown; all writes are conditional, so any of them may be repeated.
+Every method may raise the errors of `core.errors` and nothing else. Cancelling a call (a deadline) leaves a
+write's outcome unknown; all writes are conditional, so any of them may be repeated.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from proxy.core.divergence import Divergence
 from proxy.core.document import Document
+from proxy.core.flag import AuditEntry, Flag, Job, Replica
 from proxy.core.keys import Key
 from proxy.core.query import PageRequest, Plan, Position
 from proxy.core.stage import StoreName
@@ -97,7 +100,7 @@ class CollectionStore(Protocol):
         ...
 
     async def restamp(self, record: Record, stamp: Stamp, floor: int) -> Record | None:
-        """Give an unchanged document (or tombstone) a new version with a revision above `floor`, by compare-and-set.
+        """Give an unchanged record a new version, its revision above `floor`, by compare-and-set.
 
         `record` is what was read; None when it is no longer what the store holds.
         """
@@ -124,5 +127,123 @@ class Limits(Protocol):
         ...
 
     def admits(self, update: Update) -> bool:
-        """True when no result of the update on a document of at most half the size limit can break a limit."""
+        """True when no result of the update on a document of at most half the limit can break a limit."""
+        ...
+
+
+class Control(Protocol):
+    """Where flags, replicas, jobs and the audit trail are kept; every write is durable (majority)."""
+
+    async def prepare(self) -> None:
+        """Create what is missing, idempotently."""
+        ...
+
+    async def create(self, flag: Flag) -> Flag:
+        """Store the flag if its collection has none; the flag that is there now."""
+        ...
+
+    async def flags(self) -> list[Flag]:
+        """All flags, linearizably read."""
+        ...
+
+    async def flag(self, collection: str) -> Flag:
+        """One flag, linearizably read. Raises NotFound (UNKNOWN_COLLECTION)."""
+        ...
+
+    async def swap(self, old: Flag, new: Flag) -> Flag | None:
+        """Replace `old` by `new` under the next serial, if its serial is still the stored one; else None.
+
+        On an unknown outcome it reads back and tells what is true.
+        """
+        ...
+
+    def watch(self) -> AsyncIterator[Flag]:
+        """Every flag as it changes, within milliseconds; goes on after lost connections; never ends."""
+        ...
+
+    async def beat(self, replica: Replica) -> None:
+        """Register the replica or renew its heartbeat (`age` is ignored)."""
+        ...
+
+    async def retire(self, replica_id: str) -> None:
+        """Take a replica that shuts down from the registry."""
+        ...
+
+    async def replicas(self) -> list[Replica]:
+        """Every registered replica with the age of its heartbeat by the store's own clock."""
+        ...
+
+    async def now(self) -> int:
+        """The control store's clock, milliseconds since 1970."""
+        ...
+
+    async def record_audit(self, entry: AuditEntry) -> None: ...
+
+    async def audit(self, collection: str, limit: int) -> list[AuditEntry]:
+        """The newest entries first; all collections for an empty name."""
+        ...
+
+    async def save_job(self, job: Job) -> None: ...
+
+    async def job(self, collection: str, kind: str) -> Job | None: ...
+
+
+class Fence(Protocol):
+    """What makes MongoDB itself refuse writes of older epochs to one collection."""
+
+    async def raise_to(self, epoch: int) -> None:
+        """From its return on no write of an older epoch can enter. Never lowers; repeating is harmless."""
+        ...
+
+    async def current(self) -> int:
+        """The epoch that the fence demands; 0 when there is none."""
+        ...
+
+    async def lift(self) -> None:
+        """Take the fence away and restore the user's own validator."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DivergenceQuery:
+    """Which divergences to list, newest `last_seen` first; empty strings mean any."""
+
+    collection: str = ""
+    kind: str = ""
+    state: str = ""
+    limit: int = 100
+    before: tuple[int, str] | None = None  # (last_seen, id) of the row before the page
+
+
+class DivergenceLog(Protocol):
+    """Where every replica's divergences are kept in one place."""
+
+    async def record(self, divergence: Divergence) -> None:
+        """Add it, or count it again where its id is known (the first look is kept)."""
+        ...
+
+    async def list(self, query: DivergenceQuery) -> list[Divergence]: ...
+
+    async def counts(self, collection: str, state: str = "open") -> dict[str, int]:
+        """How many there are by kind."""
+        ...
+
+    async def close(self, divergence_id: str, evidence: str) -> bool:
+        """Mark one as closed, with the reason; False when there is no such open divergence."""
+        ...
+
+
+class Signals(Protocol):
+    """Where counts, durations and spans go; never raises, never waits."""
+
+    def count(self, name: str, amount: int = 1, **attributes: str) -> None: ...
+
+    def time(self, name: str, seconds: float, **attributes: str) -> None: ...
+
+    def span(self, name: str, **attributes: str) -> AbstractContextManager[None]:
+        """A span around a step of a request, child of whatever span is current."""
+        ...
+
+    def trace_id(self) -> str:
+        """The current trace's id in hex, or an empty string."""
         ...

@@ -111,7 +111,5 @@ def parse_etag(text: str) -> tuple[Version, bytes]:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         epoch, revision = _ETAG.unpack_from(data)
     except (ValueError, struct.error) as error:
-        raise BadRequest(
-            "etag is not one that Crossfade gave", Reason.INVALID_FIELD, field="etag"
-        ) from error
+        raise BadRequest("etag is not one that Crossfade gave", Reason.INVALID_FIELD, field="etag") from error
     return Version(epoch, revision), data[_ETAG.size :]

@@ -1,4 +1,4 @@
-"""A write command says what a client wants; its effect on a record is a pure function, equal in every store."""
+"""A write command says what a client wants; its effect on a record is a pure function, the same for all stores."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Modify:
-    """Update operators on one document. With `upsert`, an absent key is created from `seed` (the equalities of the
-    filter, key fields among them) and the operators. `wants_before` asks for the exact pre-image."""
+    """Update operators on one document. With `upsert`, an absent key is created from `seed` (the equalities
+    of the filter, key fields among them) and the operators. `wants_before` asks for the exact pre-image."""
 
     key: Key
     update: Update
@@ -74,9 +74,9 @@ class WriteResult:
     """What a primary write did.
 
     `matched` False: nothing was written, the other fields are empty. `before` is the live record that was
-    replaced (None for inserts; for Modify on MongoDB only when `wants_before`), `after` the record now stored (a tombstone for
-    deletes; any later version for a repeat). `inserted`: there was no live document. `repeated`: this op had been
-    applied before, nothing was applied now.
+    replaced (None for inserts; for Modify on MongoDB only when `wants_before`), `after` the record now stored
+    (a tombstone for deletes; any later version for a repeat). `inserted`: there was no live document.
+    `repeated`: this op had been applied before, nothing was applied now.
     """
 
     matched: bool
