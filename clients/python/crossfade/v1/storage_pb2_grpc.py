@@ -213,6 +213,12 @@ class StorageServiceServicer:
 
         Under contention with DynamoDB as primary the caller may get one of the
         first few in order instead of the very first.
+
+        A repeated request id is recognised only if the filter's equalities give the
+        whole key. Otherwise the repeated call selects again, and as the document
+        of the first call hardly satisfies the filter any more, it may get another
+        one. So after an outcome UNKNOWN a worker owns nothing: the job comes back
+        when its reservation runs out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -101,6 +101,12 @@ class StorageServiceStub:
 
     Under contention with DynamoDB as primary the caller may get one of the
     first few in order instead of the very first.
+
+    A repeated request id is recognised only if the filter's equalities give the
+    whole key. Otherwise the repeated call selects again, and as the document
+    of the first call hardly satisfies the filter any more, it may get another
+    one. So after an outcome UNKNOWN a worker owns nothing: the job comes back
+    when its reservation runs out.
     """
     Delete: _grpc.UnaryUnaryMultiCallable[_storage_pb2.DeleteRequest, _storage_pb2.WriteResponse]
     """Deletes one document."""
@@ -183,6 +189,12 @@ class StorageServiceAsyncStub(StorageServiceStub):
 
     Under contention with DynamoDB as primary the caller may get one of the
     first few in order instead of the very first.
+
+    A repeated request id is recognised only if the filter's equalities give the
+    whole key. Otherwise the repeated call selects again, and as the document
+    of the first call hardly satisfies the filter any more, it may get another
+    one. So after an outcome UNKNOWN a worker owns nothing: the job comes back
+    when its reservation runs out.
     """
     Delete: _aio.UnaryUnaryMultiCallable[_storage_pb2.DeleteRequest, _storage_pb2.WriteResponse]  # type: ignore[assignment]
     """Deletes one document."""
@@ -310,6 +322,12 @@ class StorageServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Under contention with DynamoDB as primary the caller may get one of the
         first few in order instead of the very first.
+
+        A repeated request id is recognised only if the filter's equalities give the
+        whole key. Otherwise the repeated call selects again, and as the document
+        of the first call hardly satisfies the filter any more, it may get another
+        one. So after an outcome UNKNOWN a worker owns nothing: the job comes back
+        when its reservation runs out.
         """
 
     @_abc_1.abstractmethod
