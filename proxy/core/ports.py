@@ -17,7 +17,7 @@ from proxy.core.document import Document
 from proxy.core.flag import AuditEntry, Flag, Job, Replica
 from proxy.core.keys import Key
 from proxy.core.query import PageRequest, Plan, Position
-from proxy.core.stage import StoreName
+from proxy.core.stage import Published, StoreName
 from proxy.core.update import Update
 from proxy.core.version import Record, Stamp
 from proxy.core.write import Command, WriteResult
@@ -246,4 +246,85 @@ class Signals(Protocol):
 
     def trace_id(self) -> str:
         """The current trace's id in hex, or an empty string."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FeedBatch:
+    """Consecutive events of a store's change feed, reduced to what the reconciler needs.
+
+    `keys` are the documents touched, each once; `position` resumes right after the batch; `markers` are the
+    marks passed within it (see `Feed.mark`); `committed_at` is when its newest event was committed, in
+    milliseconds since 1970 by the store's clock (0 for an empty batch, which only moves the position).
+    """
+
+    keys: tuple[Key, ...]
+    position: str
+    markers: frozenset[str]
+    committed_at: int
+
+
+class FeedLost(Exception):
+    """The position is older than what the feed still holds: some events can no longer be had."""
+
+
+class Feed(Protocol):
+    """One store's own change feed of one collection: the durable log of everything written to it."""
+
+    async def tip(self) -> str:
+        """The position from which everything that is written after this call is seen."""
+        ...
+
+    def follow(self, position: str) -> AsyncIterator[FeedBatch]:
+        """Batches after a position, for ever, in commit order per key; survives lost connections.
+
+        Raises FeedLost at once, or later, when the position is no longer held.
+        """
+        ...
+
+    async def mark(self) -> str:
+        """Mark this moment: the batch whose `markers` hold the returned name, or one before it, has every
+        event that was committed before this call."""
+        ...
+
+
+class Gate(Protocol):
+    """What one replica knows of a collection's flag, and the door that writes pass while none is changing."""
+
+    @property
+    def published(self) -> Published:
+        """The newest published stage this replica knows of."""
+        ...
+
+    async def enter_write(self) -> Published:
+        """Wait while writes are held, count the caller as in flight, and say what is published.
+
+        Raises Unavailable (HELD, NOT_APPLIED) after five seconds. Every return is followed by `leave_write`.
+        """
+        ...
+
+    def leave_write(self) -> None: ...
+
+    async def enter_read(self) -> Published:
+        """Wait while reads are held. Raises Unavailable when this replica's view may be out of date."""
+        ...
+
+    async def learn_beyond(self, epoch: int) -> None:
+        """Wait until a newer epoch than this is known, asking the control store. Raises Unavailable (FENCED)."""
+        ...
+
+
+class Clock(Protocol):
+    """Wall time and randomness, so that a simulation can replace both."""
+
+    def now(self) -> int:
+        """Milliseconds since 1970."""
+        ...
+
+    def random(self) -> float:
+        """Uniform in [0, 1)."""
+        ...
+
+    def new_op(self) -> bytes:
+        """Sixteen fresh random bytes."""
         ...
