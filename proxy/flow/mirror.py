@@ -1,0 +1,117 @@
+"""The inline mirror write: the mirror takes the record that the primary stored, or the write is deferred.
+
+Invariants: in MONGO_PRIMARY nothing that the mirror does can fail a write or hold it up beyond
+`mirror_timeout`; in DYNAMO_PRIMARY a write returns from here only when MongoDB holds it, so that the way back
+loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from enum import Enum
+
+from proxy.core.collection import Settings
+from proxy.core.errors import CrossfadeError, Fenced, Outcome, Reason, Unavailable
+from proxy.core.ports import ApplyResult, ApplyStatus, CollectionStore, Signals
+from proxy.core.stage import Published, StoreName
+from proxy.core.version import Record
+from proxy.faultpoint import faultpoint
+from proxy.flow.breaker import Breaker
+
+
+class MirrorOutcome(Enum):
+    """What became of the mirror write by the time of the reply."""
+
+    NONE = "none"  # the stage has no mirror, or nothing was written
+    APPLIED = "applied"
+    DEFERRED = "deferred"  # the reconciler will bring it
+
+
+class Mirror:
+    """The mirror writes of one collection on one replica."""
+
+    def __init__(
+        self,
+        collection: str,
+        stores: Mapping[StoreName, CollectionStore],
+        settings: Settings,
+        breaker: Breaker,
+        signals: Signals,
+    ) -> None:
+        self._collection = collection
+        self._stores = stores
+        self._settings = settings
+        self._signals = signals
+        self.breaker = breaker
+        self.deferred = 0
+
+    async def follow(self, published: Published, record: Record | None) -> MirrorOutcome:
+        """Bring the mirror up to `record`, as far as the stage demands it for an acknowledgement.
+
+        Raises Fenced or Unavailable (MIRROR_UNCONFIRMED, UNKNOWN) only where the stage needs the mirror.
+        """
+        name = published.stage.mirror
+        if name is None or record is None:
+            return MirrorOutcome.NONE
+        await faultpoint("mirror.before_write")
+        with self._signals.span("mirror.write", collection=self._collection, store=name.value):
+            if published.stage.needs_mirror_to_acknowledge:
+                await self._confirm(self._stores[name], record)
+                outcome = MirrorOutcome.APPLIED
+            else:
+                outcome = await self._attempt(self._stores[name], record)
+        self._signals.count("crossfade.mirror.writes", collection=self._collection, outcome=outcome.value)
+        return outcome
+
+    async def _attempt(self, mirror: CollectionStore, record: Record) -> MirrorOutcome:
+        """Try within the mirror's deadline, while the breaker lets us; whatever goes wrong is deferred."""
+        if not self.breaker.allows():
+            return self._defer("breaker_open")
+        try:
+            async with asyncio.timeout(self._settings.mirror_timeout):
+                applied = await mirror.apply(record)
+        except (CrossfadeError, TimeoutError) as error:
+            self.breaker.failed()
+            return self._defer(getattr(error, "reason", Reason.DEADLINE).value.lower())
+        except asyncio.CancelledError:
+            self.breaker.failed()
+            raise
+        self.breaker.succeeded()
+        return MirrorOutcome.APPLIED if _holds(applied, record) else self._defer("overtaken")
+
+    async def _confirm(self, mirror: CollectionStore, record: Record) -> None:
+        try:
+            applied = await mirror.apply(record)
+        except Fenced:
+            raise
+        except CrossfadeError as error:
+            raise self._unconfirmed(f"the mirror could not be written: {error.message}") from error
+        if not _holds(applied, record):
+            raise self._unconfirmed("the mirror holds a write that this one is not known to be part of")
+
+    def _unconfirmed(self, why: str) -> Unavailable:
+        self._signals.count("crossfade.mirror.writes", collection=self._collection, outcome="unconfirmed")
+        return Unavailable(
+            f"stored by the primary but not confirmed: {why}; repeat it with the same request id",
+            Reason.MIRROR_UNCONFIRMED,
+            outcome=Outcome.UNKNOWN,
+        )
+
+    def _defer(self, why: str) -> MirrorOutcome:
+        self.deferred += 1
+        self._signals.count("crossfade.mirror.deferred", collection=self._collection, reason=why)
+        return MirrorOutcome.DEFERRED
+
+
+def _holds(applied: ApplyResult, record: Record) -> bool:
+    """True when the mirror holds this write, by itself or as part of a newer version.
+
+    A newer version of the same epoch was built on this one, since one store decided both.
+    """
+    if applied.status in (ApplyStatus.APPLIED, ApplyStatus.ALREADY_THERE):
+        return True
+    existing = applied.existing
+    if applied.status is not ApplyStatus.NEWER or existing is None:
+        return False
+    return existing.version.epoch == record.version.epoch or existing.holds_op(record.op)

@@ -1,0 +1,183 @@
+"""The journey of a request, on one page.
+
+    write   gate -> primary decides -> mirror takes the effect -> reply
+    read    gate -> primary answers -> reply, and the shadow compares afterwards
+
+What holds whatever happens: a write enters the primary under the epoch that the gate gave it; the mirror
+gets the record that the primary stored, never the operation; a reply is sent only when the stage's condition
+for an acknowledgement is met; and a write that a store refused as too old is decided again under the new
+epoch with the same op, so that it is applied once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from proxy.core.collection import Collection
+from proxy.core.errors import (
+    BadRequest,
+    CrossfadeError,
+    Fenced,
+    NotFound,
+    Outcome,
+    Reason,
+    Refused,
+    Unavailable,
+)
+from proxy.core.keys import Key
+from proxy.core.ports import Clock, CollectionStore, Gate, Page, Signals
+from proxy.core.query import PageRequest, Plan
+from proxy.core.stage import Published, StoreName
+from proxy.core.update import Update
+from proxy.core.version import Record, Stamp
+from proxy.core.write import Command, WriteResult
+from proxy.faultpoint import faultpoint
+from proxy.flow.cleanup import Cleanup
+from proxy.flow.mirror import Mirror, MirrorOutcome
+from proxy.flow.shadow import PointRead, QueryRead, Shadow
+
+Decide = Callable[[CollectionStore, Stamp], Awaitable[WriteResult]]
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Everything that one collection's requests pass."""
+
+    collection: Collection
+    stores: Mapping[StoreName, CollectionStore]
+    gate: Gate
+    mirror: Mirror
+    shadow: Shadow
+    cleanup: Cleanup
+
+    def primary(self, published: Published) -> CollectionStore:
+        return self.stores[published.stage.primary]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write did, what became of its mirror write, and the 16 bytes that name it."""
+
+    result: WriteResult
+    mirror: MirrorOutcome
+    op: bytes
+
+
+class Pipeline:
+    """Serves every request of every collection on this replica; raises only `core.errors`."""
+
+    def __init__(self, lanes: Mapping[str, Lane], clock: Clock, signals: Signals) -> None:
+        self._lanes = lanes
+        self._clock = clock
+        self._signals = signals
+
+    def collection(self, name: str) -> Collection:
+        """The declaration of a collection. Raises NotFound (UNKNOWN_COLLECTION)."""
+        return self._lane(name).collection
+
+    async def get(self, name: str, keys: Sequence[Key]) -> list[Record | None]:
+        """The live records of the keys, in their order; None where there is none."""
+        lane = self._lane(name)
+        published = await lane.gate.enter_read()
+        with self._signals.span("primary.get", collection=name, store=published.stage.primary.value):
+            records = await lane.primary(published).get(keys)
+        lane.shadow.offer(published, PointRead(keys, records))
+        return [None if record is None or record.is_tombstone else record for record in records]
+
+    async def query(self, name: str, plan: Plan, page: PageRequest) -> Page:
+        """One page of live records in plan order."""
+        lane = self._lane(name)
+        published = await lane.gate.enter_read()
+        try:
+            with self._signals.span("primary.query", collection=name, store=published.stage.primary.value):
+                answer: Page | CrossfadeError = await lane.primary(published).find(plan, page)
+        except (BadRequest, Refused) as refusal:
+            answer = refusal
+        lane.shadow.offer(published, QueryRead(plan, page, answer))
+        if isinstance(answer, CrossfadeError):
+            raise answer
+        return answer
+
+    async def count(self, name: str, plan: Plan) -> int:
+        """How many live documents a plan selects; Refused beyond the collection's scan budget."""
+        lane = self._lane(name)
+        published = await lane.gate.enter_read()
+        return await lane.primary(published).count(plan, lane.collection.settings.scan_budget)
+
+    async def write(self, name: str, command: Command, request_id: bytes = b"") -> Written:
+        """Apply one write; a repeated request id returns what the first one did."""
+        return await self._write(name, request_id, lambda store, stamp: store.write(command, stamp))
+
+    async def take_first(self, name: str, plan: Plan, update: Update, request_id: bytes = b"") -> Written:
+        """Update the first document of a plan's order, exclusively among all callers."""
+        return await self._write(
+            name, request_id, lambda store, stamp: store.write_first(plan, update, stamp)
+        )
+
+    async def _write(self, name: str, request_id: bytes, decide: Decide) -> Written:
+        lane = self._lane(name)
+        op = request_id or self._clock.new_op()
+        orphaned = False  # an attempt was stored by a primary of the past, unacknowledged: it may yet surface
+        while True:
+            published = await lane.gate.enter_write()
+            try:
+                written, fenced = await self._attempt(lane, published, op, decide)
+            except CrossfadeError as error:
+                raise _identified(error, op, orphaned) from error
+            finally:
+                lane.gate.leave_write()
+            if written and not fenced:
+                return self._confirmed(written, orphaned)
+            orphaned = orphaned or written is not None
+            try:
+                await lane.gate.learn_beyond(published.epoch)
+            except CrossfadeError as error:
+                raise _identified(error, op, orphaned) from error
+
+    async def _attempt(
+        self, lane: Lane, published: Published, op: bytes, decide: Decide
+    ) -> tuple[Written | None, bool]:
+        """Decide once under one epoch: what was written (None: the primary is fenced), and whether the
+        mirror refused it as too old."""
+        stamp = Stamp(published.epoch, op, self._clock.now())
+        try:
+            with self._signals.span(
+                "primary.write", collection=lane.collection.name, store=published.stage.primary.value
+            ):
+                result = await decide(lane.primary(published), stamp)
+        except Fenced:
+            return None, True
+        await faultpoint("pipeline.between_stores")
+        try:
+            outcome = await lane.mirror.follow(published, result.after)
+        except Fenced:
+            return Written(result, MirrorOutcome.DEFERRED, op), True
+        lane.cleanup.after(published, result.after, outcome)
+        return Written(result, outcome, op), False
+
+    @staticmethod
+    def _confirmed(written: Written, orphaned: bool) -> Written:
+        if orphaned and not written.result.matched:
+            raise Unavailable(
+                "the primary changed during this write; it is not acknowledged and may still take effect",
+                Reason.MIRROR_UNCONFIRMED,
+                outcome=Outcome.UNKNOWN,
+                op=written.op,
+            )
+        return written
+
+    def _lane(self, name: str) -> Lane:
+        lane = self._lanes.get(name)
+        if lane is None:
+            raise NotFound(
+                f"there is no collection named {name!r}", Reason.UNKNOWN_COLLECTION, field="collection"
+            )
+        return lane
+
+
+def _identified(error: CrossfadeError, op: bytes, orphaned: bool) -> CrossfadeError:
+    error.op = op
+    if orphaned:
+        error.outcome = Outcome.UNKNOWN
+    return error

@@ -1,0 +1,279 @@
+"""Shadow reads: after the reply the mirror is asked the same, and only a difference that lasts is reported.
+
+A shadow read never delays, fails or changes a reply. It is sampled, queued in a bounded queue, dropped and
+counted when the queue is full, and abandoned when the published stage changes under it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from proxy.core.collection import Collection
+from proxy.core.comparison import MATCH, SURVIVING, Kind, Verdict, compare, conclude
+from proxy.core.errors import BadRequest, CrossfadeError, Refused
+from proxy.core.keys import Key
+from proxy.core.ports import Clock, CollectionStore, Gate, Page, Signals
+from proxy.core.query import PageRequest, Plan
+from proxy.core.stage import Published, StoreName
+from proxy.core.version import Record, Version
+from proxy.flow.reporting import Finding, Reporter
+
+Records = Mapping[Key, Record | None]
+
+
+@dataclass(frozen=True, slots=True)
+class PointRead:
+    """What a read by key saw in the primary."""
+
+    keys: Sequence[Key]
+    records: Sequence[Record | None]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRead:
+    """What a query saw in the primary: a page, or the error it ended in."""
+
+    plan: Plan
+    page: PageRequest
+    answer: Page | CrossfadeError
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    published: Published
+    read: PointRead | QueryRead
+    trace_id: str
+
+
+class Shadow:
+    """The shadow reads of one collection on one replica."""
+
+    def __init__(
+        self,
+        collection: Collection,
+        stores: Mapping[StoreName, CollectionStore],
+        gate: Gate,
+        reporter: Reporter,
+        clock: Clock,
+        signals: Signals,
+        *,
+        workers: int = 4,
+        queue_size: int = 256,
+    ) -> None:
+        self._collection = collection
+        self._stores = stores
+        self._gate = gate
+        self._reporter = reporter
+        self._clock = clock
+        self._signals = signals
+        self._rate = collection.settings.shadow_rate
+        self._max_rechecks = queue_size
+        self._queue: asyncio.Queue[_Look] = asyncio.Queue(queue_size)
+        self._workers = workers
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._rechecks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        for number in range(self._workers):
+            task = asyncio.create_task(self._work(), name=f"shadow.{self._collection.name}.{number}")
+            self._tasks.add(task)
+
+    async def stop(self) -> None:
+        """Stop at once; what is queued is dropped."""
+        tasks = (*self._tasks, *self._rechecks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def settle(self) -> None:
+        """Wait until everything offered so far has its verdict."""
+        await self._queue.join()
+        while self._rechecks:
+            await asyncio.gather(*self._rechecks, return_exceptions=True)
+
+    def offer(self, published: Published, read: PointRead | QueryRead) -> None:
+        """Take a read for comparison, if it is sampled and there is room; returns at once."""
+        if published.stage.mirror is None or self._rate <= 0 or self._clock.random() >= self._rate:
+            return
+        try:
+            self._queue.put_nowait(_Look(published, read, self._signals.trace_id()))
+        except asyncio.QueueFull:
+            self._count("DROPPED")
+
+    async def _work(self) -> None:
+        while True:
+            look = await self._queue.get()
+            try:
+                await self._examine(look)
+            except CrossfadeError:
+                self._count(Kind.UNAVAILABLE.value)
+            finally:
+                self._queue.task_done()
+
+    async def _examine(self, look: _Look) -> None:
+        if isinstance(look.read, PointRead):
+            seen = dict(zip(look.read.keys, look.read.records, strict=True))
+            await self._examine_points(look, seen)
+        elif isinstance(look.read.answer, CrossfadeError):
+            await self._examine_refusal(look, look.read, look.read.answer)
+        else:
+            await self._examine_page(look, look.read, look.read.answer)
+
+    async def _examine_points(self, look: _Look, seen: Records) -> None:
+        mirrored = await _read(self._mirror(look), seen)
+        suspects = []
+        for key, record in seen.items():
+            verdict = compare(record, mirrored[key])
+            if verdict.is_settled:
+                self._count(verdict.kind.value)
+            else:
+                suspects.append(key)
+        if suspects:
+            self._later(look, self._recheck_points(look, {key: _version(seen[key]) for key in suspects}))
+
+    async def _examine_refusal(self, look: _Look, read: QueryRead, refusal: CrossfadeError) -> None:
+        """The primary refused a query: the mirror should refuse it too."""
+        try:
+            await self._mirror(look).find(read.plan, read.page)
+        except (BadRequest, Refused):
+            self._count(Kind.MATCH.value)
+            return
+        self._report(look, Kind.ERROR_PARITY, message=f"only the primary refuses: {refusal.message}")
+
+    async def _examine_page(self, look: _Look, read: QueryRead, page: Page) -> None:
+        try:
+            mirrored = await self._mirror(look).find(read.plan, read.page)
+        except (BadRequest, Refused) as refusal:
+            self._report(look, Kind.ERROR_PARITY, message=f"only the mirror refuses: {refusal.message}")
+            return
+        suspects = _differing(page, mirrored)
+        if suspects is None:
+            self._count(Kind.MATCH.value)
+            return
+        self._later(look, self._recheck_page(look, read, suspects))
+
+    def _later(self, look: _Look, recheck: Coroutine[None, None, None]) -> None:
+        """Look again in the background; dropped and counted when too many wait already."""
+        if len(self._rechecks) >= self._max_rechecks:
+            recheck.close()
+            self._count("DROPPED")
+            return
+        task = asyncio.create_task(self._guarded(recheck), name=f"shadow.{self._collection.name}.recheck")
+        self._rechecks.add(task)
+        task.add_done_callback(self._rechecks.discard)
+
+    async def _guarded(self, recheck: Coroutine[None, None, None]) -> None:
+        try:
+            await recheck
+        except CrossfadeError:
+            self._count(Kind.UNAVAILABLE.value)
+
+    async def _recheck_points(self, look: _Look, first_seen: Mapping[Key, Version | None]) -> None:
+        """Look again after each delay at what is not settled yet; report what survives the last."""
+        waiting = dict(first_seen)
+        last: dict[Key, tuple[Verdict, Record | None, Record | None]] = {}
+        for delay in self._collection.settings.recheck_delays:
+            await asyncio.sleep(delay)
+            if self._gate.published != look.published:
+                self._count("OVERTAKEN", len(waiting))
+                return
+            last = await self._conclude(look, waiting)
+            for key, (verdict, _, _) in last.items():
+                if verdict.is_settled:
+                    self._count(verdict.kind.value)
+                    del waiting[key]
+            if not waiting:
+                return
+        for key in waiting:
+            verdict, primary, mirror = last[key]
+            self._report(look, SURVIVING.get(verdict.kind, verdict.kind), key, primary, mirror)
+
+    async def _conclude(
+        self, look: _Look, first_seen: Mapping[Key, Version | None]
+    ) -> dict[Key, tuple[Verdict, Record | None, Record | None]]:
+        mirror = await _read(self._mirror(look), first_seen)
+        primary = await _read(self._primary(look), first_seen)
+        return {
+            key: (conclude(version, primary[key], mirror[key]), primary[key], mirror[key])
+            for key, version in first_seen.items()
+        }
+
+    async def _recheck_page(self, look: _Look, read: QueryRead, suspects: frozenset[Key]) -> None:
+        """Run the query again after each delay. Rows that differ are looked at one by one; only if the
+        documents are equal and stand still while the pages differ, it is the query itself that diverges."""
+        differing: frozenset[Key] | None = suspects
+        for delay in self._collection.settings.recheck_delays:
+            await asyncio.sleep(delay)
+            if self._gate.published != look.published:
+                self._count("OVERTAKEN")
+                return
+            before = await _read(self._primary(look), suspects)
+            pages = await asyncio.gather(
+                self._primary(look).find(read.plan, read.page), self._mirror(look).find(read.plan, read.page)
+            )
+            differing = _differing(*pages)
+            if differing is None:
+                self._count(Kind.QUERY_WINDOW.value)
+                return
+            suspects = suspects | differing
+            after = await _read(self._primary(look), suspects)
+            mirrored = await _read(self._mirror(look), suspects)
+            verdicts = {key: compare(after[key], mirrored[key]) for key in suspects}
+        stands_still = before.keys() == after.keys() and all(
+            _version(before[key]) == _version(after[key]) for key in suspects
+        )
+        unequal = {key for key, verdict in verdicts.items() if verdict != MATCH}
+        if unequal:
+            await self._recheck_points(look, {key: _version(after[key]) for key in unequal})
+        elif stands_still:
+            self._report(look, Kind.QUERY_MISMATCH, message=f"{len(suspects)} rows differ or change order")
+        else:
+            self._count(Kind.QUERY_WINDOW.value)
+
+    def _primary(self, look: _Look) -> CollectionStore:
+        return self._stores[look.published.stage.primary]
+
+    def _mirror(self, look: _Look) -> CollectionStore:
+        name = look.published.stage.mirror
+        assert name is not None, "offer() takes no look at a stage without a mirror"
+        return self._stores[name]
+
+    def _count(self, outcome: str, amount: int = 1) -> None:
+        self._reporter.count(outcome, amount)
+
+    def _report(
+        self,
+        look: _Look,
+        kind: Kind,
+        key: Key | None = None,
+        primary: Record | None = None,
+        mirror: Record | None = None,
+        message: str = "",
+    ) -> None:
+        operation = "get" if isinstance(look.read, PointRead) else "query"
+        self._reporter.report(
+            Finding(kind, key, operation, look.published.epoch, primary, mirror, message, look.trace_id)
+        )
+
+
+async def _read(store: CollectionStore, keys: Iterable[Key]) -> dict[Key, Record | None]:
+    wanted = list(keys)
+    return dict(zip(wanted, await store.get(wanted), strict=True))
+
+
+def _version(record: Record | None) -> Version | None:
+    return record.version if record else None
+
+
+def _differing(primary: Page, mirror: Page) -> frozenset[Key] | None:
+    """The keys of the rows in which two pages differ (empty: only in their order); None for equal pages."""
+    ours = {record.key: record for record in primary.records}
+    theirs = {record.key: record for record in mirror.records}
+    differing = {
+        key for key in ours.keys() | theirs.keys() if compare(ours.get(key), theirs.get(key)) != MATCH
+    }
+    if not differing and list(ours) == list(theirs):
+        return None
+    return frozenset(differing)
