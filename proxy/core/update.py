@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
+from proxy.core.arithmetic import is_number
 from proxy.core.document import Value
-from proxy.core.filter import Filter
+from proxy.core.errors import BadRequest, Reason
+from proxy.core.filter import Filter, check_where
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +126,81 @@ Operator: TypeAlias = (
 )
 
 Update: TypeAlias = tuple[Operator, ...]
+
+
+def check(update: Update) -> None:
+    """Refuse what MongoDB would refuse of any document: call it once, before `modify`.
+
+    Raises BadRequest naming the path: CONFLICTING_PATHS where two operators meet on one path or a part of it,
+    INVALID_UPDATE for an empty update, a path that is none, and a number that is none.
+    """
+    if not update:
+        raise BadRequest("an update needs at least one operator", Reason.INVALID_UPDATE)
+    for operator in update:
+        _check_operator(operator)
+    _check_conflicts(update)
+
+
+def application_order(update: Update) -> Sequence[Operator]:
+    """The operators in the order in which MongoDB applies them: that of the paths they write to."""
+    return update if len(update) == 1 else sorted(update, key=lambda operator: _order_key(target(operator)))
+
+
+def target(operator: Operator) -> str:
+    """The path that an operator writes to."""
+    return operator.new_path if isinstance(operator, Rename) else operator.path
+
+
+def paths(update: Update) -> tuple[str, ...]:
+    """Every path that an update touches, those that a rename empties included."""
+    renamed = (operator.path for operator in update if isinstance(operator, Rename))
+    return (*map(target, update), *renamed)
+
+
+def _order_key(path: str) -> tuple[tuple[int, int, str], ...]:
+    return tuple(_part_key(part) for part in path.split("."))
+
+
+def _part_key(part: str) -> tuple[int, int, str]:
+    """Numbers by value and before names, names by their bytes."""
+    is_number = part.isascii() and part.isdigit()
+    return (0, int(part), part) if is_number else (1, 0, part)
+
+
+def _check_operator(operator: Operator) -> None:
+    _check_path(operator.path)
+    if isinstance(operator, Rename):
+        _check_path(operator.new_path)
+    elif isinstance(operator, Inc):
+        _check_number(operator.path, operator.amount)
+    elif isinstance(operator, Mul):
+        _check_number(operator.path, operator.factor)
+    elif isinstance(operator, PullWhere):
+        check_where(operator.where)
+
+
+def _check_path(path: str) -> None:
+    parts = path.split(".")
+    if not all(parts):
+        raise _refusal(path, "has an empty part" if path else "is empty, and no path")
+    if any(part.startswith("$") for part in parts):
+        raise _refusal(path, "has a part that begins with `$`: positional operators are not offered")
+    if "\0" in path:
+        raise _refusal(path, "holds U+0000, which no field's name can")
+
+
+def _check_number(path: str, value: Value) -> None:
+    if not is_number(value):
+        raise _refusal(path, f"cannot be changed by {value!r}, which is not a number")
+
+
+def _check_conflicts(update: Update) -> None:
+    ordered = sorted(path.split(".") for path in paths(update))
+    for first, second in pairwise(ordered):
+        if second[: len(first)] == first:
+            path = ".".join(second)
+            raise BadRequest(f"two operators meet at {path!r}", Reason.CONFLICTING_PATHS, field=path)
+
+
+def _refusal(path: str, why: str) -> BadRequest:
+    return BadRequest(f"the path {path!r} {why}", Reason.INVALID_UPDATE, field=path)

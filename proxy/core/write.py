@@ -1,15 +1,20 @@
-"""A write command says what a client wants; its effect on a record is a pure function, the same for all stores."""
+"""What a client wants written, and what that does to a record: a pure function, the same for all stores."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from proxy.core.document import Document
+from proxy.core.errors import AlreadyExists, BadRequest, Contended, Fenced, Reason
 from proxy.core.filter import EVERYTHING, Filter
 from proxy.core.keys import Key
+from proxy.core.matching import matches
+from proxy.core.modification import modify
+from proxy.core.ordering import MISSING, equal
 from proxy.core.update import Update
-from proxy.core.version import Record, Version
+from proxy.core.version import Record, Stamp, Version, first_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +92,114 @@ class WriteResult:
 
 
 NOT_MATCHED = WriteResult(matched=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a command does to one record: the answer, and the record to store (None: nothing to store)."""
+
+    result: WriteResult
+    put: Record | None = None
+
+
+NO_EFFECT = Effect(NOT_MATCHED)
+
+
+def effect(command: Command, current: Record | None, stamp: Stamp, *, key_fields: Sequence[str]) -> Effect:
+    """Decide a command on what the store holds; the store puts `put` only if it still holds that.
+
+    Raises Fenced when the record has seen a newer epoch than the stamp's, Contended for another etag,
+    AlreadyExists for a live document in the way of an insert or upsert, BadRequest where the result would have
+    another key or `_id`, or MongoDB would refuse the update.
+    """
+    if current is not None and current.version.epoch > stamp.epoch:
+        raise Fenced("the document has been written in a newer epoch", op=stamp.op)
+    if current is not None and current.holds_op(stamp.op):
+        return Effect(WriteResult(matched=True, after=current, repeated=True))
+    _check_etag(command, current, stamp)
+    if current is None or current.document is None:
+        return _on_absent(command, current, stamp, key_fields)
+    return _on_live(command, current, current.document, stamp, key_fields)
+
+
+def _check_etag(command: Command, current: Record | None, stamp: Stamp) -> None:
+    if isinstance(command, Insert) or command.precondition.etag is None:
+        return
+    live = current is not None and not current.is_tombstone
+    if not live or current is None or (current.version, current.op) != command.precondition.etag:
+        message = "the document is no longer the one that the etag names"
+        raise Contended(message, Reason.ETAG_MISMATCH, field="etag", op=stamp.op)
+
+
+def _on_absent(command: Command, tombstone: Record | None, stamp: Stamp, key_fields: Sequence[str]) -> Effect:
+    document = _new_document(command, stamp, key_fields)
+    if document is None:
+        return NO_EFFECT
+    _check_key(document, command.key, key_fields)
+    follows = tombstone.follow(stamp, document) if tombstone else None
+    after = follows or first_record(command.key, stamp, document)
+    return Effect(WriteResult(matched=True, after=after, inserted=True), after)
+
+
+def _new_document(command: Command, stamp: Stamp, key_fields: Sequence[str]) -> Document | None:
+    """What the command makes where there is no live document."""
+    if isinstance(command, Insert) or (isinstance(command, Replace) and command.upsert):
+        return command.document
+    if not isinstance(command, Modify) or not command.upsert:
+        return None
+    seed = dict(zip(key_fields, command.key.values, strict=True))
+    fields = command.seed.fields if command.seed else seed
+    return Document(modify(command.update, fields, inserting=True, now=stamp.now))
+
+
+def _on_live(
+    command: Command, current: Record, present: Document, stamp: Stamp, key_fields: Sequence[str]
+) -> Effect:
+    if isinstance(command, Insert):
+        raise AlreadyExists("a document with this key exists", op=stamp.op)
+    if not matches(command.precondition.filter, present.fields):
+        return _mismatch(command, stamp)
+    document = _next_document(command, present, stamp)
+    if document is not None:
+        _check_key(document, command.key, key_fields)
+    after = current.follow(stamp, document)
+    return Effect(WriteResult(matched=True, before=current, after=after), after)
+
+
+def _mismatch(command: Replace | Modify | Delete, stamp: Stamp) -> Effect:
+    """A document that the filter does not select: in the way of an upsert, else an outcome."""
+    if not isinstance(command, Delete) and command.upsert:
+        raise AlreadyExists("a document with this key exists, but the filter is not true of it", op=stamp.op)
+    return NO_EFFECT
+
+
+def _next_document(command: Replace | Modify | Delete, present: Document, stamp: Stamp) -> Document | None:
+    """What follows a live document; None after a delete."""
+    if isinstance(command, Delete):
+        return None
+    if isinstance(command, Replace):
+        document = _with_id_of(present, command.document)
+    else:
+        document = Document(modify(command.update, present.fields, inserting=False, now=stamp.now))
+    _check_id(present, document)
+    return document
+
+
+def _with_id_of(present: Document, document: Document) -> Document:
+    """The new document with the stored `_id` before all else, unless it brings one."""
+    if "_id" in document.fields or "_id" not in present.fields:
+        return document
+    return Document({"_id": present.fields["_id"], **document.fields})
+
+
+def _check_id(present: Document, document: Document) -> None:
+    before, after = present.fields.get("_id", MISSING), document.fields.get("_id", MISSING)
+    if before is not MISSING and not equal(before, after):
+        raise BadRequest("`_id` cannot be changed", Reason.INVALID_FIELD, field="_id")
+
+
+def _check_key(document: Document, key: Key, key_fields: Sequence[str]) -> None:
+    for name, value in zip(key_fields, key.values, strict=True):
+        if not equal(document.fields.get(name, MISSING), value):
+            message = f"the key field {name!r} must keep the value that names the document"
+            raise BadRequest(message, Reason.KEY_FIELD_CHANGED, field=name)

@@ -1,0 +1,296 @@
+"""What an update makes of a document, to the byte what MongoDB 6.0 makes of it.
+
+Operators apply one after the other in the order of their paths (by name, numbers by value), whatever their
+order in the update; so new fields are appended in that order. The document given is never changed: what lies
+on a path is copied, all else is shared with the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bson import DatetimeMS, Timestamp
+
+from proxy.core.arithmetic import add, is_number, multiply
+from proxy.core.document import Fields, Value
+from proxy.core.errors import BadRequest, Reason
+from proxy.core.matching import matches_element
+from proxy.core.ordering import MISSING, compare, equal
+from proxy.core.update import (
+    AddToSet,
+    CurrentDate,
+    Inc,
+    Max,
+    Min,
+    Mul,
+    Pop,
+    Pull,
+    PullWhere,
+    Push,
+    Rename,
+    Set,
+    SetOnInsert,
+    Unset,
+    Update,
+    application_order,
+)
+
+MAX_PADDING = 1_500_000
+"""How many nulls MongoDB will put before an element set far beyond an array's end."""
+
+
+def modify(update: Update, fields: Fields, *, inserting: bool, now: int) -> Fields:
+    """The fields after the update; `now` in milliseconds since 1970 is for `CurrentDate`.
+
+    The update has passed `check`. Raises BadRequest (INVALID_UPDATE) naming the path, where MongoDB refuses.
+    """
+    result = dict(fields)
+    for operator in application_order(update):
+        if isinstance(operator, CurrentDate):
+            _set(result, Set(operator.path, _moment(operator, now)))
+        elif inserting or not isinstance(operator, SetOnInsert):
+            _APPLICATIONS[type(operator)](result, operator)
+    return result
+
+
+Change = Callable[[Value], Value]
+"""From the value at a path, or MISSING, to the value that takes its place."""
+
+
+def _write(root: Fields, path: str, change: Change) -> None:
+    """Change the value at a path, creating what is missing on the way to it."""
+    parts = path.split(".")
+    container, index = _descend(root, parts)
+    _require_way(container, parts[index], path)
+    present = _child(container, parts[index]) if index + 1 == len(parts) else MISSING
+    value = change(present)
+    for part in reversed(parts[index + 1 :]):
+        value = {part: value}
+    _place(container, parts[index], value, path)
+
+
+def _reduce(root: Fields, path: str, change: Change) -> None:
+    """Change the value at a path. Without a value nothing changes, but the path must be able to lead to one."""
+    parts = path.split(".")
+    container, index = _descend(root, parts)
+    _require_way(container, parts[index], path)
+    present = _child(container, parts[index])
+    if present is not MISSING:
+        _place(container, parts[index], change(present), path)
+
+
+def _descend(root: Fields, parts: Sequence[str]) -> tuple[Value, int]:
+    """Copy what the path passes through, as far as it exists.
+
+    Returns the deepest value reached, and which part leads on from it: the last, if all its parents exist.
+    """
+    container: Value = root
+    for index in range(len(parts) - 1):
+        child = _child(container, parts[index])
+        if child is MISSING:
+            return container, index
+        if type(child) not in (dict, list):
+            return child, index + 1
+        copy = child.copy()
+        _place(container, parts[index], copy, "")
+        container = copy
+    return container, len(parts) - 1
+
+
+def _child(container: Value, part: str) -> Value:
+    if type(container) is dict:
+        return container.get(part, MISSING)
+    position = _position(part)
+    if type(container) is list and position is not None and position < len(container):
+        return container[position]
+    return MISSING
+
+
+def _place(container: Value, part: str, value: Value, path: str) -> None:
+    if type(container) is dict:
+        container[part] = value
+        return
+    position = int(part)
+    missing = position - len(container)
+    if missing > MAX_PADDING:
+        raise _refusal(path, f"lies more than {MAX_PADDING} elements beyond the array's end")
+    container.extend([None] * (missing + 1))
+    container[position] = value
+
+
+def _position(part: str) -> int | None:
+    return int(part) if part.isascii() and part.isdigit() else None
+
+
+def _leads_on(container: Value, part: str) -> bool:
+    return type(container) is dict or (type(container) is list and _position(part) is not None)
+
+
+def _require_way(container: Value, part: str, path: str) -> None:
+    if not _leads_on(container, part):
+        raise _refusal(path, f"cannot be reached: there is no field {part!r} in {_name_of(container)}")
+
+
+def _name_of(value: Value) -> str:
+    return {list: "an array", type(None): "null"}.get(type(value), f"a value of type {type(value).__name__}")
+
+
+def _refusal(path: str, why: str) -> BadRequest:
+    return BadRequest(f"{path!r} {why}", Reason.INVALID_UPDATE, field=path)
+
+
+def _moment(operator: CurrentDate, now: int) -> Value:
+    return Timestamp(now // 1000, 1) if operator.as_timestamp else DatetimeMS(now)
+
+
+def _set(root: Fields, operator: Set | SetOnInsert) -> None:
+    _write(root, operator.path, lambda _: operator.value)
+
+
+def _unset(root: Fields, operator: Unset) -> None:
+    parts = operator.path.split(".")
+    container, index = _descend(root, parts)
+    if index + 1 < len(parts) or _child(container, parts[-1]) is MISSING:
+        return
+    if type(container) is dict:
+        del container[parts[-1]]
+    else:
+        _place(container, parts[-1], None, operator.path)
+
+
+def _inc(root: Fields, operator: Inc) -> None:
+    def change(present: Value) -> Value:
+        return (
+            operator.amount
+            if present is MISSING
+            else _calculate(add, present, operator.amount, operator.path)
+        )
+
+    _write(root, operator.path, change)
+
+
+def _mul(root: Fields, operator: Mul) -> None:
+    def change(present: Value) -> Value:
+        return _calculate(multiply, 0 if present is MISSING else present, operator.factor, operator.path)
+
+    _write(root, operator.path, change)
+
+
+def _calculate(function: Callable[[Value, Value], Value], present: Value, operand: Value, path: str) -> Value:
+    if not is_number(present):
+        raise _refusal(path, f"is {_name_of(present)}, not a number")
+    try:
+        return function(present, operand)
+    except OverflowError as error:
+        raise _refusal(path, "would no longer fit into 64 bits") from error
+
+
+def _min(root: Fields, operator: Min) -> None:
+    def change(present: Value) -> Value:
+        return operator.value if present is MISSING or compare(operator.value, present) < 0 else present
+
+    _write(root, operator.path, change)
+
+
+def _max(root: Fields, operator: Max) -> None:
+    def change(present: Value) -> Value:
+        return operator.value if present is MISSING or compare(operator.value, present) > 0 else present
+
+    _write(root, operator.path, change)
+
+
+def _push(root: Fields, operator: Push) -> None:
+    def change(present: Value) -> Value:
+        elements = _array(present, operator.path)
+        position = len(elements) if operator.position is None else operator.position
+        elements[position:position] = operator.values
+        return elements if operator.slice is None else _slice(elements, operator.slice)
+
+    _write(root, operator.path, change)
+
+
+def _slice(elements: list[Value], count: int) -> list[Value]:
+    return elements[:count] if count >= 0 else elements[count:]
+
+
+def _add_to_set(root: Fields, operator: AddToSet) -> None:
+    def change(present: Value) -> Value:
+        elements = _array(present, operator.path)
+        for value in operator.values:
+            if not any(equal(value, element) for element in elements):
+                elements.append(value)
+        return elements
+
+    _write(root, operator.path, change)
+
+
+def _pull(root: Fields, operator: Pull) -> None:
+    def is_pulled(element: Value) -> bool:
+        return any(equal(element, value) for value in operator.values)
+
+    _cull(root, operator.path, is_pulled)
+
+
+def _pull_where(root: Fields, operator: PullWhere) -> None:
+    _cull(root, operator.path, lambda element: matches_element(operator.where, element))
+
+
+def _cull(root: Fields, path: str, is_pulled: Callable[[Value], bool]) -> None:
+    _reduce(root, path, lambda present: [e for e in _array(present, path) if not is_pulled(e)])
+
+
+def _pop(root: Fields, operator: Pop) -> None:
+    def change(present: Value) -> Value:
+        elements = _array(present, operator.path)
+        return elements[1:] if operator.first else elements[:-1]
+
+    _reduce(root, operator.path, change)
+
+
+def _array(present: Value, path: str) -> list[Value]:
+    """A copy of the array to change; a missing one is empty."""
+    if present is MISSING:
+        return []
+    if type(present) is not list:
+        raise _refusal(path, f"is {_name_of(present)}, not an array")
+    return present.copy()
+
+
+def _rename(root: Fields, operator: Rename) -> None:
+    source = operator.path.split(".")
+    value = _peek(root, source, operator.path)
+    if value is MISSING:
+        return
+    _peek(root, operator.new_path.split("."), operator.new_path)
+    _write(root, operator.new_path, lambda _: value)
+    _unset(root, Unset(operator.path))
+
+
+def _peek(root: Fields, parts: Sequence[str], path: str) -> Value:
+    """The value at a path through documents only. Refuses one that leads to an array's element."""
+    value: Value = root
+    for part in parts:
+        parent, value = value, _child(value, part)
+        if value is MISSING:
+            return value
+        if type(parent) is list:
+            raise _refusal(path, "is an element of an array, which cannot be renamed or renamed to")
+    return value
+
+
+_APPLICATIONS: dict[type, Callable[[Fields, Any], None]] = {
+    Set: _set,
+    SetOnInsert: _set,
+    Unset: _unset,
+    Inc: _inc,
+    Mul: _mul,
+    Min: _min,
+    Max: _max,
+    Push: _push,
+    AddToSet: _add_to_set,
+    Pull: _pull,
+    PullWhere: _pull_where,
+    Pop: _pop,
+    Rename: _rename,
+}
