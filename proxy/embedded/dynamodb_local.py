@@ -48,9 +48,7 @@ class DynamoDBLocal:
         jar, java = find_jar(self._package), find_java()
         self._scratch = ScratchDirectory()
         try:
-            self._child = await run_on_port(
-                self._wanted_port, lambda port: self._run(java, jar, port)
-            )
+            self._child = await run_on_port(self._wanted_port, lambda port: self._run(java, jar, port))
         except BaseException:
             await self.stop()
             raise
@@ -98,7 +96,7 @@ _LIST_TABLES = {
 
 
 def _lists_tables(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
     try:
         connection.request("POST", "/", b"{}", _LIST_TABLES)
         return b"TableNames" in connection.getresponse().read()

@@ -176,14 +176,14 @@ class ReplicaSet:
         return all(member["stateStr"] in ("PRIMARY", "SECONDARY") for member in status["members"])
 
 
-def _direct_client(port: int) -> AsyncMongoClient[dict[str, Any]]:
-    return AsyncMongoClient("127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=5000)
+def _direct_client(port: int, patience_ms: int = 10_000) -> AsyncMongoClient[dict[str, Any]]:
+    return AsyncMongoClient("127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=patience_ms)
 
 
 async def _answers(port: int) -> bool:
     if not is_listening("127.0.0.1", port):
         return False  # cheaper than a driver's failed connection and its pause before the next
-    async with _direct_client(port) as client:
+    async with _direct_client(port, patience_ms=1000) as client:
         try:
             await client.admin.command("ping")
         except PyMongoError:
