@@ -31,12 +31,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One collection's flag. `published_at` is in milliseconds since 1970."""
+    """One collection's flag. `published_at` is in milliseconds since 1970; `mirrored_since` is the epoch from
+    which on the mirror has been kept up without a break, 0 when there is no mirror."""
 
     collection: str
     epoch: int
     stage: Stage
     published_at: int
+    mirrored_since: int = 0
     serial: int = 0
     change: Change | None = None
 
@@ -72,7 +74,9 @@ class Flag:
 
     def publish(self, stage: Stage, now: int) -> Flag:
         """The flag after `stage` was published under the next epoch; ends the running change."""
-        return replace(self, epoch=self.epoch + 1, stage=stage, published_at=now, change=None)
+        epoch = self.epoch + 1
+        since = (self.mirrored_since or epoch) if stage.mirror else 0
+        return replace(self, epoch=epoch, stage=stage, published_at=now, mirrored_since=since, change=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Moving the cutover flag: safely, under traffic, forwards and back."""

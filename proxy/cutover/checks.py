@@ -1,0 +1,167 @@
+"""The gate: what must be true before a collection may move, each check with its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from proxy.core.flag import Flag, Job, Replica
+from proxy.core.ports import Control, DivergenceLog
+from proxy.core.stage import Stage, StoreName
+
+VERIFY_MAX_AGE = 24 * 3600.0
+LAG_LIMIT = 1.0
+LONGEST_OPERATION = 5.0
+"""Seconds: no call of a replica outlives this, so a flip is spaced from the last by it plus the lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateCheck:
+    """One condition: a failed blocking check refuses the move unless it is overridden with a reason."""
+
+    name: str
+    passed: bool
+    evidence: str
+    blocking: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything the checks look at; times in milliseconds by the control store's clock."""
+
+    flag: Flag
+    target: Stage
+    now: int
+    lease: float
+    replicas: Sequence[Replica]
+    backfill: Job | None
+    verify: Job | None
+    feed: Job | None
+    open_divergences: int
+
+
+async def gather_facts(
+    control: Control, divergences: DivergenceLog, flag: Flag, target: Stage, lease: float
+) -> Facts:
+    """Read from the control store what the checks need."""
+    name = flag.collection
+    return Facts(
+        flag=flag,
+        target=target,
+        now=await control.now(),
+        lease=lease,
+        replicas=await control.replicas(),
+        backfill=await control.job(name, "backfill"),
+        verify=await control.job(name, "verify"),
+        feed=await control.job(name, "feed"),
+        open_divergences=sum((await divergences.counts(name)).values()),
+    )
+
+
+def check(facts: Facts) -> tuple[GateCheck, ...]:
+    """All conditions of a move, in the order that an operator reads them."""
+    checks = [_neighbour(facts), _idle(facts), _replicas_current(facts)]
+    if facts.flag.stage.changes_primary_to(facts.target):
+        checks.append(_spaced(facts))
+    if facts.target.primary is StoreName.DYNAMODB:
+        checks += [_verified(facts), _no_divergences(facts)]
+    if facts.target is Stage.DYNAMO_PRIMARY:
+        checks += [_backfilled(facts), _feed_close(facts)]
+    return tuple(checks)
+
+
+def _neighbour(facts: Facts) -> GateCheck:
+    stage, target = facts.flag.stage, facts.target
+    return GateCheck("neighbouring stage", stage.can_move_to(target), f"{stage.value} to {target.value}")
+
+
+def _idle(facts: Facts) -> GateCheck:
+    change = facts.flag.change
+    evidence = (
+        f"moving to {change.target.value} since {change.started_at}" if change else "no change under way"
+    )
+    return GateCheck("no change under way", change is None, evidence)
+
+
+def _replicas_current(facts: Facts) -> GateCheck:
+    alive = [replica for replica in facts.replicas if replica.is_alive]
+    behind = [r.id for r in alive if r.seen.get(facts.flag.collection, -1) < facts.flag.serial]
+    evidence = f"{len(alive) - len(behind)} of {len(alive)} live replicas know epoch {facts.flag.epoch}"
+    if behind:
+        evidence += f"; behind: {', '.join(behind)}"
+    return GateCheck("replicas at the current epoch", bool(alive) and not behind, evidence)
+
+
+def _spaced(facts: Facts) -> GateCheck:
+    since = (facts.now - facts.flag.published_at) / 1000
+    needed = facts.lease + LONGEST_OPERATION
+    return GateCheck(
+        "spaced from the last change",
+        since > needed,
+        f"epoch {facts.flag.epoch} was published {since:.1f} s ago, {needed:.1f} s are needed",
+    )
+
+
+def _backfilled(facts: Facts) -> GateCheck:
+    job = facts.backfill
+    if job is None:
+        return GateCheck("backfill complete", False, "no backfill has run")
+    fresh = job.epoch >= facts.flag.mirrored_since
+    done = job.state == "finished" and fresh and not job.counts.get("quarantined", 0)
+    evidence = f"{job.state} at epoch {job.epoch}: {_show(job)}"
+    return GateCheck(
+        "backfill complete", done, evidence if fresh else f"{evidence}; the mirror was absent since"
+    )
+
+
+def _verified(facts: Facts) -> GateCheck:
+    job = facts.verify
+    if job is None:
+        return GateCheck("last full verify clean and fresh", False, "no verify has run")
+    age = (facts.now - job.updated_at) / 1000
+    unequal = sum(count for kind, count in job.counts.items() if kind in UNEQUAL)
+    passed = (
+        job.state == "finished"
+        and unequal == 0
+        and age < VERIFY_MAX_AGE
+        and job.epoch >= facts.flag.mirrored_since
+    )
+    evidence = f"{job.state} {age:.0f} s ago at epoch {job.epoch}: {_show(job)}"
+    return GateCheck("last full verify clean and fresh", passed, evidence)
+
+
+UNEQUAL = frozenset(
+    (
+        "STUCK_LAG",
+        "MISMATCH",
+        "CONFLICT",
+        "MISSING",
+        "GHOST",
+        "AHEAD",
+        "REPRESENTATION",
+        "LAG",
+        "SKEW",
+        "BYPASS",
+    )
+)
+
+
+def _no_divergences(facts: Facts) -> GateCheck:
+    return GateCheck("no open divergence", facts.open_divergences == 0, f"{facts.open_divergences} open")
+
+
+def _feed_close(facts: Facts) -> GateCheck:
+    job = facts.feed
+    if job is None:
+        return GateCheck("feed lag under a second", False, "no reconciler has reported")
+    silent = (facts.now - job.updated_at) / 1000
+    lag = job.counts.get("lag_ms", 0) / 1000
+    passed = job.state == "running" and lag < LAG_LIMIT and silent < 10.0
+    evidence = f"{job.state}, lag {lag:.3f} s, reported {silent:.1f} s ago"
+    return GateCheck(
+        "feed lag under a second", passed, f"{evidence}; {job.message}" if job.message else evidence
+    )
+
+
+def _show(job: Job) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(job.counts.items())) or "nothing counted"

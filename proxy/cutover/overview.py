@@ -1,0 +1,92 @@
+"""What an operator sees of every collection: the flag, the mirror's health, the jobs and the numbers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from proxy.core.collection import Collection
+from proxy.core.errors import CrossfadeError, NotFound, Reason
+from proxy.core.flag import Flag, Job, Replica
+from proxy.core.ports import CollectionStore, Control, DivergenceLog
+from proxy.core.stage import StoreName
+
+JOB_KINDS = ("backfill", "verify", "feed")
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorHealth:
+    """How the mirror does on this replica since it started: the breaker's state, how many mirror writes were left
+    to the reconciler, and the outcomes of shadow reads by name."""
+
+    breaker: str
+    deferred: int
+    shadow_outcomes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionStatus:
+    """Everything about one collection; `estimates` are documents per store, None where it could not be asked."""
+
+    collection: Collection
+    flag: Flag
+    mirror: MirrorHealth
+    estimates: Mapping[StoreName, int | None]
+    divergences: Mapping[str, int]
+    jobs: Mapping[str, Job]
+
+
+class Overview:
+    """Reads the whole picture from the control store, the stores and this replica."""
+
+    def __init__(
+        self,
+        collections: Mapping[str, Collection],
+        stores: Mapping[str, Mapping[StoreName, CollectionStore]],
+        health: Callable[[str], MirrorHealth],
+        control: Control,
+        divergences: DivergenceLog,
+    ) -> None:
+        self._collections = collections
+        self._stores = stores
+        self._health = health
+        self._control = control
+        self._divergences = divergences
+
+    async def collections(self) -> list[CollectionStatus]:
+        """Every configured collection, by name."""
+        return [await self.collection(name) for name in sorted(self._collections)]
+
+    async def collection(self, name: str) -> CollectionStatus:
+        """One collection. Raises NotFound (UNKNOWN_COLLECTION)."""
+        if name not in self._collections:
+            raise NotFound(
+                f"there is no collection named {name!r}", Reason.UNKNOWN_COLLECTION, field="collection"
+            )
+        flag, divergences, jobs, estimates = await asyncio.gather(
+            self._control.flag(name), self._divergences.counts(name), self._jobs(name), self._estimates(name)
+        )
+        return CollectionStatus(
+            self._collections[name], flag, self._health(name), estimates, divergences, jobs
+        )
+
+    async def replicas(self) -> list[Replica]:
+        """Every registered replica, dead ones until they are forgotten."""
+        return await self._control.replicas()
+
+    async def _jobs(self, name: str) -> dict[str, Job]:
+        jobs = [await self._control.job(name, kind) for kind in JOB_KINDS]
+        return {job.kind: job for job in jobs if job is not None}
+
+    async def _estimates(self, name: str) -> dict[StoreName, int | None]:
+        stores = self._stores[name]
+        return {store: await _estimate(stores[store]) for store in stores}
+
+
+async def _estimate(store: CollectionStore) -> int | None:
+    try:
+        async with asyncio.timeout(1.0):
+            return await store.estimate()
+    except (CrossfadeError, TimeoutError):
+        return None

@@ -1,0 +1,200 @@
+"""This replica's part in every change of stage: it learns flags, holds, acknowledges, and keeps its lease.
+
+What it promises: a write is let in only under the newest flag it knows and never during a hold; a read is let
+in only while its lease says that no change can have passed it by.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+from proxy.core.errors import CrossfadeError, Outcome, Reason, Unavailable
+from proxy.core.flag import Flag, Replica
+from proxy.core.ports import Control
+from proxy.core.stage import Published
+from proxy.cutover.machine import HOLD_LIMIT
+
+_log = logging.getLogger("crossfade.replica")
+
+
+class CollectionDoor:
+    """One collection's door on this replica (see `core.ports.Door`)."""
+
+    def __init__(self, flag: Flag, membership: Membership) -> None:
+        self.flag = flag
+        self._membership = membership
+        self._in_flight = 0
+        self._changed = asyncio.Event()
+
+    @property
+    def published(self) -> Published:
+        return self.flag.published
+
+    @property
+    def held_change(self) -> str | None:
+        """The change whose hold is complete here: no write is in flight and none starts."""
+        if self.flag.change is None or not self.flag.holds_writes or self._in_flight:
+            return None
+        return self.flag.change.id
+
+    async def enter_write(self) -> Published:
+        if self.flag.holds_writes:
+            await self._wait_until(lambda: not self.flag.holds_writes, Reason.HELD, "writes are held")
+        self._in_flight += 1
+        return self.flag.published
+
+    def leave_write(self) -> None:
+        self._in_flight -= 1
+        if not self._in_flight and self.flag.holds_writes:
+            self._membership.beat_soon()
+
+    async def enter_read(self) -> Published:
+        self._membership.require_lease()
+        if self.flag.holds_reads:
+            await self._wait_until(lambda: not self.flag.holds_reads, Reason.HELD, "reads are held")
+        return self.flag.published
+
+    async def learn_beyond(self, epoch: int) -> None:
+        if self.flag.epoch <= epoch:
+            self.learn(await self._membership.control.flag(self.flag.collection))
+        if self.flag.epoch <= epoch:
+            await self._wait_until(lambda: self.flag.epoch > epoch, Reason.FENCED, "the epoch is over")
+
+    def learn(self, flag: Flag) -> None:
+        """Take a flag if it is newer than the one known; wake whoever waits for it."""
+        if flag.serial <= self.flag.serial:
+            return
+        assert flag.epoch >= self.flag.epoch, "an epoch is never lowered"
+        self.flag = flag
+        self._changed.set()
+        self._changed = asyncio.Event()
+        self._membership.beat_soon()
+
+    async def _wait_until(self, is_true: Callable[[], bool], reason: Reason, what: str) -> None:
+        try:
+            async with asyncio.timeout(HOLD_LIMIT):
+                while not is_true():
+                    await self._changed.wait()
+        except TimeoutError as error:
+            raise Unavailable(
+                f"{what} while the primary of {self.flag.collection} changes; try again",
+                reason,
+                outcome=Outcome.NOT_APPLIED,
+                retry_after=0.2,
+            ) from error
+
+
+class Membership:
+    """This replica in the registry: heartbeats, the flags it has seen, the holds it has acknowledged.
+
+    `lease` is in seconds; `on_beat` is called after every regular heartbeat.
+    """
+
+    def __init__(
+        self,
+        control: Control,
+        replica_id: str,
+        address: str,
+        lease: float,
+        on_beat: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self.control = control
+        self.replica_id = replica_id
+        self.lease = lease
+        self._address = address
+        self.on_beat = on_beat
+        self._doors: dict[str, CollectionDoor] = {}
+        self._valid_until = 0.0
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def doors(self) -> Mapping[str, CollectionDoor]:
+        return self._doors
+
+    def admit(self, flags: Iterable[Flag]) -> None:
+        """Open a door for each collection; call before `start`."""
+        for flag in flags:
+            self._doors[flag.collection] = CollectionDoor(flag, self)
+
+    async def start(self) -> None:
+        """Register, and follow the flags from now on."""
+        await self._beat()
+        self._tasks = [
+            asyncio.create_task(self._follow(), name="replica.follow"),
+            asyncio.create_task(self._keep_beating(), name="replica.beat"),
+        ]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            await self.control.retire(self.replica_id)
+        except CrossfadeError as error:
+            _log.warning("could not leave the registry: %s", error)
+
+    def beat_soon(self) -> None:
+        """Tell the registry without waiting for the next heartbeat."""
+        self._wake.set()
+
+    def require_lease(self) -> None:
+        """Raise Unavailable when this replica may have missed a change of the primary."""
+        if asyncio.get_running_loop().time() > self._valid_until:
+            raise Unavailable(
+                "this replica has lost the control store and cannot tell which store is the primary",
+                Reason.STORE_UNAVAILABLE,
+                retry_after=self.lease,
+            )
+
+    async def _follow(self) -> None:
+        async for flag in self.control.watch():
+            self._learn(flag)
+
+    async def _keep_beating(self) -> None:
+        while True:
+            regular = await self._next_beat()
+            try:
+                await self._beat()
+                if regular:
+                    await self._catch_up()
+            except CrossfadeError as error:
+                _log.warning("heartbeat failed: %s", error)
+
+    async def _next_beat(self) -> bool:
+        """Wait for the next heartbeat; False when somebody asked for it early."""
+        try:
+            async with asyncio.timeout(self.lease / 3):
+                await self._wake.wait()
+        except TimeoutError:
+            return True
+        return False
+
+    async def _catch_up(self) -> None:
+        """Read all flags: the watch is fast, this is certain."""
+        for flag in await self.control.flags():
+            self._learn(flag)
+        if self.on_beat:
+            await self.on_beat()
+
+    async def _beat(self) -> None:
+        self._wake.clear()
+        begun = asyncio.get_running_loop().time()
+        await self.control.beat(self._describe())
+        self._valid_until = begun + self.lease
+
+    def _describe(self) -> Replica:
+        held = {name: door.held_change for name, door in self._doors.items()}
+        return Replica(
+            id=self.replica_id,
+            address=self._address,
+            lease=self.lease,
+            seen={name: door.flag.serial for name, door in self._doors.items()},
+            held={name: change for name, change in held.items() if change},
+        )
+
+    def _learn(self, flag: Flag) -> None:
+        if door := self._doors.get(flag.collection):
+            door.learn(flag)
