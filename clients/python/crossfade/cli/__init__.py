@@ -1,0 +1,66 @@
+"""The operator's command line: `crossfade status`, `stage`, `divergences`, `replicas`.
+
+The exit status is 0 if all is well, 1 if the proxy refused or a check failed, 2 if the command line
+is wrong, 3 if no proxy could be reached or it did not answer in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from crossfade.cli.arguments import parse
+from crossfade.cli.commands import COMMANDS, Answer
+from crossfade.cli.messages import as_json, checks_table
+from crossfade.cli.tables import show
+from crossfade.errors import CrossfadeError, DeadlineExceeded, GateClosed, Unavailable
+from crossfade.migration import AsyncMigrationClient
+from crossfade.transport import NO_RETRIES
+
+OK, REFUSED, UNREACHABLE = 0, 1, 3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    arguments = parse(argv)
+    try:
+        answer = asyncio.run(_ask(arguments))
+    except CrossfadeError as error:
+        _tell(error, arguments.json)
+        return UNREACHABLE if isinstance(error, Unavailable | DeadlineExceeded) else REFUSED
+    if arguments.json:
+        print(json.dumps(answer.data, indent=2))
+    else:
+        for part in answer.parts:
+            show(part)
+    return OK if answer.is_good else REFUSED
+
+
+async def _ask(arguments: Any) -> Answer:
+    client = AsyncMigrationClient(arguments.address, timeout=arguments.timeout, retry=NO_RETRIES)
+    async with client:
+        return await COMMANDS[arguments.command](client, arguments)
+
+
+def _tell(error: CrossfadeError, in_json: bool) -> None:
+    checks = error.checks if isinstance(error, GateClosed) else ()
+    if in_json:
+        print(json.dumps({"error": _facts(error), "checks": [as_json(check) for check in checks]}, indent=2))
+        return
+    if checks:
+        show(checks_table(checks))
+    print(f"crossfade: {error}", file=sys.stderr)
+
+
+def _facts(error: CrossfadeError) -> dict[str, str]:
+    return {
+        "reason": error.reason.name,
+        "message": error.message,
+        "outcome": error.outcome.name,
+        "collection": error.collection,
+        "field": error.field,
+        "hint": error.hint,
+    }

@@ -1,0 +1,95 @@
+"""What the command line looks like."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+
+from crossfade.migration import DivergenceKind, DivergenceState, Stage
+from crossfade.transport import DEFAULT_ADDRESS
+
+_EPILOG = """\
+exit status: 0 all is well, 1 refused or not safe, 2 wrong command line, 3 no proxy reached
+environment: CROSSFADE_ADDRESS is the proxy's host:port (several with commas between)
+"""
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments; exits with status 2 if they are wrong. `argv` None means the process's own."""
+    parser = argparse.ArgumentParser(
+        prog="crossfade",
+        description="See and steer the migration of collections from MongoDB to DynamoDB.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_status(commands)
+    _add_stage(commands)
+    _add_divergences(commands)
+    _add_replicas(commands)
+    return parser.parse_args(argv)
+
+
+def _add_status(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add(commands, "status", "how the migration of all collections, or of one, stands")
+    command.add_argument("collection", nargs="?", help="tell all about this one")
+
+
+def _add_stage(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add(commands, "stage", "move a collection to a neighbouring stage")
+    command.add_argument("collection")
+    command.add_argument("stage", type=_stage, metavar="STAGE", help=", ".join(stage.name for stage in Stage))
+    command.add_argument("--dry-run", action="store_true", help="only check whether it is safe")
+    command.add_argument("--reason", default="", help="why, for the audit record")
+    command.add_argument("--override", action="store_true", help="go on although checks fail; needs a reason")
+    command.add_argument("--epoch", type=int, help="only if the collection is still at this epoch")
+    command.set_defaults(timeout=60.0)
+
+
+def _add_divergences(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add(commands, "divergences", "the latest recorded differences between the stores")
+    command.add_argument("--collection", default="", help="only of this collection")
+    command.add_argument("--kind", type=_kind, help=", ".join(kind.name for kind in DivergenceKind))
+    command.add_argument("--state", type=_state, help=", ".join(state.name for state in DivergenceState))
+    command.add_argument("--limit", type=int, default=20, help="at most so many (20)")
+
+
+def _add_replicas(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    _add(commands, "replicas", "the proxy's processes, and the epochs that they act upon")
+
+
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, purpose: str
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=purpose, description=f"Show {purpose}.")
+    if name == "stage":
+        command.description = "Move a collection to a neighbouring stage."
+    command.add_argument(
+        "--address",
+        default=os.environ.get("CROSSFADE_ADDRESS") or DEFAULT_ADDRESS,
+        help=f"the proxy's host:port (CROSSFADE_ADDRESS, else {DEFAULT_ADDRESS})",
+    )
+    command.add_argument("--json", action="store_true", help="print JSON for scripts")
+    command.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS")
+    return command
+
+
+def _stage(text: str) -> Stage:
+    return Stage[_name(text, [stage.name for stage in Stage])]
+
+
+def _kind(text: str) -> DivergenceKind:
+    return DivergenceKind[_name(text, [kind.name for kind in DivergenceKind])]
+
+
+def _state(text: str) -> DivergenceState:
+    return DivergenceState[_name(text, [state.name for state in DivergenceState])]
+
+
+def _name(text: str, names: Sequence[str]) -> str:
+    """A name in any case, with dashes or underscores."""
+    name = text.upper().replace("-", "_")
+    if name not in names:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(names)}")
+    return name

@@ -1,0 +1,234 @@
+"""The contract's messages as tables and lines for people, and as JSON for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from crossfade.cli.tables import Table
+from crossfade.codec import read_document
+from crossfade.v1 import migration_pb2 as pb
+
+
+def as_json(message: Message) -> dict[str, Any]:
+    """The message in proto3's JSON, with the contract's field names: int64 as strings, bytes in base64."""
+    data: dict[str, Any] = MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    return data
+
+
+def collections_table(collections: Sequence[pb.Collection]) -> Table:
+    return Table(
+        ("collection", "stage", "epoch", "primary", "mirror", "breaker", "deferred", "lag", "change"),
+        [
+            (
+                collection.name,
+                stage_name(collection.stage),
+                str(collection.epoch),
+                store_name(collection.primary),
+                store_name(collection.mirror.store),
+                _breaker(collection.mirror),
+                str(collection.mirror.deferred),
+                _lag(collection.mirror),
+                _change(collection),
+            )
+            for collection in collections
+        ],
+        "no collections are configured",
+    )
+
+
+def collection_lines(collection: pb.Collection) -> str:
+    """All about one collection, a fact a line."""
+    mirror, settings = collection.mirror, collection.settings
+    facts = [
+        ("collection", collection.name),
+        ("stage", f"{stage_name(collection.stage)} (epoch {collection.epoch}){_since(collection)}"),
+        ("primary", store_name(collection.primary)),
+        ("mirror", store_name(mirror.store)),
+        ("change", _change(collection)),
+        ("MongoDB", collection.mongo_namespace),
+        ("DynamoDB", collection.dynamo_table),
+        ("key", f"{'/'.join(collection.partition_key)} | {'/'.join(collection.sort_key) or '-'}"),
+        *(("index", _index(index)) for index in collection.indexes),
+        ("breaker", _breaker(mirror)),
+        ("mirror writes", f"{mirror.applied} applied, {mirror.deferred} deferred, {mirror.pending} pending"),
+        ("lag", _lag(mirror)),
+        ("last error", mirror.last_error or "-"),
+        *_counts(collection.counts),
+        ("shadow rate", f"{settings.shadow_rate:g}"),
+        ("mirror timeout", _seconds(settings.mirror_timeout)),
+    ]
+    return "\n".join(f"{name + ':':<18} {value}" for name, value in facts)
+
+
+def checks_table(checks: Iterable[pb.Check]) -> Table:
+    return Table(
+        ("check", "result", "evidence"),
+        [(check.name, _result(check), check.evidence) for check in checks],
+        "no checks apply",
+    )
+
+
+def move_lines(response: pb.MoveStageResponse, dry_run: bool, is_safe: bool) -> str:
+    """What became of a move, or would."""
+    collection = response.collection
+    where = f"{collection.name} is at {stage_name(collection.stage)} (epoch {collection.epoch})"
+    if dry_run:
+        return f"{where}; the move is {'safe' if is_safe else 'not safe'}; nothing was changed"
+    if not response.moved:
+        return f"{where} already; nothing was changed"
+    steps = ", ".join(f"{_step(timing.step)} {_milliseconds(timing.duration)}" for timing in response.steps)
+    held = f"; writes were held for {_milliseconds(response.hold)}"
+    return f"{where}{held}" + (f" ({steps})" if steps else "")
+
+
+def divergences_table(divergences: Sequence[pb.Divergence]) -> Table:
+    return Table(
+        ("id", "collection", "key", "kind", "state", "primary", "mirror", "seen", "last seen", "what"),
+        [
+            (
+                divergence.id,
+                divergence.collection,
+                _key(divergence),
+                _name(pb.DivergenceKind, divergence.kind, "DIVERGENCE_KIND_"),
+                _name(pb.DivergenceState, divergence.state, "DIVERGENCE_STATE_"),
+                _version(divergence, "primary_version"),
+                _version(divergence, "mirror_version"),
+                str(divergence.occurrences),
+                _time(divergence.last_seen_time),
+                divergence.description,
+            )
+            for divergence in divergences
+        ],
+        "no divergences",
+    )
+
+
+def replicas_table(replicas: Sequence[pb.Replica]) -> Table:
+    return Table(
+        ("replica", "address", "version", "alive", "heartbeat", "started", "epochs"),
+        [
+            (
+                replica.id,
+                replica.address,
+                replica.version,
+                "yes" if replica.alive else "no",
+                _time(replica.heartbeat_time),
+                _time(replica.start_time),
+                " ".join(
+                    f"{known.collection}={known.epoch}{' held' if known.held else ''}"
+                    for known in replica.collections
+                ),
+            )
+            for replica in replicas
+        ],
+        "no replicas are registered",
+    )
+
+
+def stage_name(stage: pb.Stage) -> str:
+    return _name(pb.Stage, stage, "STAGE_")
+
+
+def store_name(store: pb.Store) -> str:
+    names = {pb.STORE_MONGODB: "MongoDB", pb.STORE_DYNAMODB: "DynamoDB"}
+    return names.get(store, "-")
+
+
+def _breaker(mirror: pb.MirrorHealth) -> str:
+    if mirror.breaker == pb.MirrorHealth.BREAKER_UNSPECIFIED:
+        return "-"
+    return _words(_name(pb.MirrorHealth.Breaker, mirror.breaker))
+
+
+def _lag(mirror: pb.MirrorHealth) -> str:
+    return _seconds(mirror.lag) if mirror.HasField("lag") else "-"
+
+
+def _change(collection: pb.Collection) -> str:
+    if not collection.HasField("change"):
+        return "-"
+    change = collection.change
+    return f"to {stage_name(change.to_stage)}: {_step(change.step)}"
+
+
+def _index(index: pb.Index) -> str:
+    kind = _words(_name(pb.Index.Kind, index.kind))
+    return f"{index.name} ({kind}): {'/'.join(index.partition_key)} | {'/'.join(index.sort_key) or '-'}"
+
+
+def _counts(counts: pb.Counts) -> list[tuple[str, str]]:
+    mongo = counts.mongo_documents if counts.HasField("mongo_documents") else "unknown"
+    dynamo = counts.dynamo_documents if counts.HasField("dynamo_documents") else "unknown"
+    shadow = (
+        f"{counts.shadow_compared} compared, {counts.shadow_matched} matched, {counts.shadow_dropped} dropped"
+    )
+    return [
+        ("documents", f"about {mongo} in MongoDB, {dynamo} in DynamoDB"),
+        ("shadow reads", shadow),
+        ("divergences", f"{counts.open_divergences} open"),
+    ]
+
+
+def _result(check: pb.Check) -> str:
+    name = _words(_name(pb.Check.Result, check.result))
+    return f"{name} (cannot be overridden)" if _is_final(check) else name
+
+
+def _is_final(check: pb.Check) -> bool:
+    return check.result == pb.Check.FAILED and not check.overridable
+
+
+def _key(divergence: pb.Divergence) -> str:
+    key = read_document(divergence.key)
+    return ", ".join(f"{name}={value}" for name, value in key.items()) or "-"
+
+
+def _version(divergence: pb.Divergence, field: str) -> str:
+    if not divergence.HasField(field):
+        return "absent"
+    version: pb.Version = getattr(divergence, field)
+    return f"{version.epoch}.{version.revision}{' deleted' if version.tombstone else ''}"
+
+
+def _since(collection: pb.Collection) -> str:
+    return f" since {_time(collection.stage_time)}" if collection.HasField("stage_time") else ""
+
+
+def _time(time: Timestamp) -> str:
+    if not time.seconds:
+        return "-"
+    return datetime.fromtimestamp(time.seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _name(enum: Any, number: int, prefix: str = "") -> str:
+    """The name of a value; its number if this client is too old to know it."""
+    try:
+        name: str = enum.Name(number)
+    except ValueError:
+        return str(number)
+    return name.removeprefix(prefix)
+
+
+def _words(name: str) -> str:
+    return name.lower().replace("_", " ")
+
+
+def _step(step: pb.Step) -> str:
+    return _words(_name(pb.Step, step, "STEP_"))
+
+
+def _seconds(duration: Duration) -> str:
+    return f"{duration.ToTimedelta().total_seconds():g} s"
+
+
+def _milliseconds(duration: Duration) -> str:
+    return f"{duration.ToTimedelta().total_seconds() * 1000:.0f} ms"
