@@ -17,8 +17,8 @@ JOB_KINDS = ("backfill", "verify", "feed")
 
 @dataclass(frozen=True, slots=True)
 class MirrorHealth:
-    """How the mirror does on this replica since it started: the breaker's state, how many mirror writes were left
-    to the reconciler, and the outcomes of shadow reads by name."""
+    """How the mirror does on this replica since it started: the breaker's state, how many mirror writes were
+    left to the reconciler, and the outcomes of shadow reads by name."""
 
     breaker: str
     deferred: int
@@ -27,7 +27,7 @@ class MirrorHealth:
 
 @dataclass(frozen=True, slots=True)
 class CollectionStatus:
-    """Everything about one collection; `estimates` are documents per store, None where it could not be asked."""
+    """Everything about one collection; `estimates` are documents per store, None where a store is silent."""
 
     collection: Collection
     flag: Flag

@@ -1,0 +1,1 @@
+"""The adapters: the only rooms where drivers are imported."""
