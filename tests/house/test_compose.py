@@ -1,0 +1,129 @@
+"""docker-compose.yml and the image agree with the code and with each other (no engine needed)."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from proxy.embedded.containers import DYNAMODB_IMAGE, MONGODB_IMAGE
+
+_ROOT = Path(__file__).resolve().parents[2]
+_COMPOSE: dict[str, Any] = yaml.safe_load((_ROOT / "docker-compose.yml").read_text())
+_SERVICES: dict[str, dict[str, Any]] = _COMPOSE["services"]
+_DOCKERFILE = (_ROOT / "deploy" / "Dockerfile").read_text()
+_CONFIG = _ROOT / "proxy" / "config.py"
+_PINNED = re.compile(r"^[a-z0-9./-]+:v?\d+\.\d+\.\d+[a-z0-9.-]*$")
+
+
+def _proxies() -> dict[str, dict[str, Any]]:
+    return {name: service for name, service in _SERVICES.items() if name.startswith("proxy-")}
+
+
+def _mounted_files() -> list[str]:
+    """What is mounted from the repository, as paths relative to it."""
+    volumes = [volume for service in _SERVICES.values() for volume in service.get("volumes", [])]
+    return sorted({volume.split(":")[0] for volume in volumes if volume.startswith("./")})
+
+
+def test_there_are_both_stores_two_proxies_and_telemetry() -> None:
+    assert _SERVICES.keys() == {"mongo", "dynamodb", "otel-collector", "prometheus", *_proxies()}
+    assert len(_proxies()) == 2
+
+
+def test_images_are_pinned_to_a_full_version() -> None:
+    images = [service["image"] for service in _SERVICES.values()]
+    images += re.findall(r"^FROM (\S+)", _DOCKERFILE, re.MULTILINE)
+    assert len(images) == 8
+    assert [image for image in images if not _PINNED.match(image)] == []
+
+
+def test_the_stores_are_those_that_testcontainers_starts() -> None:
+    assert _SERVICES["mongo"]["image"] == MONGODB_IMAGE
+    assert _SERVICES["dynamodb"]["image"] == DYNAMODB_IMAGE
+
+
+def test_published_ports_are_distinct_and_loopback_only() -> None:
+    ports = [port for service in _SERVICES.values() for port in service.get("ports", [])]
+    assert len(ports) >= 5
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+    assert len({port.split(":")[1] for port in ports}) == len(ports)
+
+
+def test_proxies_listen_where_the_image_and_the_ports_say() -> None:
+    for proxy in _proxies().values():
+        listening = proxy["environment"]["CROSSFADE_LISTEN"].rpartition(":")[2]
+        assert [port.rpartition(":")[2] for port in proxy["ports"]] == [listening]
+        assert f"EXPOSE {listening}\n" in _DOCKERFILE
+        assert f"127.0.0.1:{listening}'" in _DOCKERFILE
+
+
+def test_proxies_wait_for_stores_that_have_healthchecks() -> None:
+    for proxy in _proxies().values():
+        assert proxy["depends_on"].keys() == {"mongo", "dynamodb"}
+    assert all("healthcheck" in _SERVICES[name] for name in ("mongo", "dynamodb"))
+
+
+def test_addresses_name_services_of_this_file() -> None:
+    environment = _SERVICES["proxy-1"]["environment"]
+    addresses = [value for value in environment.values() if "://" in value]
+    assert len(addresses) == 3
+    for address in addresses:
+        host, port = re.fullmatch(r"\w+://([^:/]+):(\d+).*", address).groups()  # type: ignore[union-attr]
+        assert host in _SERVICES
+        assert _listens(host, port)
+
+
+def test_the_replica_set_has_one_name() -> None:
+    mongo = _SERVICES["mongo"]
+    name = mongo["command"][mongo["command"].index("--replSet") + 1]
+    assert f"_id: '{name}'" in mongo["healthcheck"]["test"][-1]
+    uri = _SERVICES["proxy-1"]["environment"]["CROSSFADE_MONGODB_URI"]
+    assert uri.endswith(f"replicaSet={name}")
+
+
+def test_prometheus_scrapes_what_the_collector_exports() -> None:
+    collector = yaml.safe_load((_ROOT / "deploy" / "otel-collector.yaml").read_text())
+    prometheus = yaml.safe_load((_ROOT / "deploy" / "prometheus.yaml").read_text())
+    exported = collector["exporters"]["prometheus"]["endpoint"].rpartition(":")[2]
+    (job,) = prometheus["scrape_configs"]
+    assert job["static_configs"] == [{"targets": [f"otel-collector:{exported}"]}]
+    for pipeline in collector["service"]["pipelines"].values():
+        for kind in ("receivers", "processors", "exporters"):
+            assert set(pipeline[kind]) <= collector[kind].keys()
+
+
+def test_the_image_runs_as_nobody_and_copies_what_exists() -> None:
+    last_stage = _DOCKERFILE.rpartition("FROM ")[2]
+    assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", last_stage, re.MULTILINE)
+    copied = [
+        name
+        for line in re.findall(r"^COPY (?!--from)(.+) \S+$", _DOCKERFILE, re.MULTILINE)
+        for name in line.split()
+    ]
+    assert len(copied) == 4
+    assert [name for name in copied if not (_ROOT / name).exists()] == []
+    ignored = (_ROOT / ".dockerignore").read_text().splitlines()
+    assert {f"!{name}" for name in copied} <= set(ignored)
+
+
+@pytest.mark.parametrize("path", _mounted_files())
+def test_mounted_files_exist(path: str, request: pytest.FixtureRequest) -> None:
+    if not (_ROOT / path).parent.exists():
+        request.applymarker(pytest.mark.xfail(reason=f"{path} is not written yet", strict=True))
+    assert (_ROOT / path).is_file()
+
+
+@pytest.mark.xfail(not _CONFIG.exists(), reason="proxy/config.py is not written yet", strict=True)
+@pytest.mark.parametrize(
+    "name", sorted(n for n in _SERVICES["proxy-1"]["environment"] if n.startswith("CROSSFADE_"))
+)
+def test_settings_are_ones_that_the_proxy_reads(name: str) -> None:
+    assert f'"{name}"' in _CONFIG.read_text()
+
+
+def _listens(service: str, port: str) -> bool:
+    published = [entry.rpartition(":")[2] for entry in _SERVICES[service].get("ports", [])]
+    collector = (_ROOT / "deploy" / "otel-collector.yaml").read_text()
+    return port in published or (service == "otel-collector" and f":{port}\n" in collector)
