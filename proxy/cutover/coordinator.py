@@ -154,6 +154,7 @@ class Coordinator:
 
     async def _run(self, flag: Flag) -> MoveReport:
         assert flag.change is not None
+        target = flag.change.target
         drive = _Drive(flag.change.id)
         began = _seconds()
         while flag.change is not None and flag.change.id == drive.change_id:
@@ -162,7 +163,7 @@ class Coordinator:
         self._signals.time("crossfade.cutover.hold", held, collection=flag.collection)
         await self._settle_fence(flag)
         steps = {name: round(seconds * 1000, 3) for name, seconds in drive.steps.items()}
-        executed = Step.ABORT.value not in drive.steps
+        executed = flag.stage is target
         message = f"{flag.stage.value} is published at epoch {flag.epoch}" + ("" if executed else ": aborted")
         return MoveReport(flag, (), executed, round(held * 1000, 3), steps, message)
 
@@ -178,8 +179,7 @@ class Coordinator:
             flag = await self._perform(step, flag, drive)
         except CrossfadeError as error:
             _log.warning("%s of %s failed, trying again: %s", step.value, flag.collection, error)
-            await asyncio.sleep(POLL)
-            flag = await self._control.flag(flag.collection)
+            flag = await self._look_again(flag)
         drive.steps[step.value] = drive.steps.get(step.value, 0.0) + _seconds() - began
         return flag
 
@@ -187,7 +187,8 @@ class Coordinator:
         assert flag.change is not None
         match step:
             case Step.AWAIT_HOLD:
-                drive.seen = replace(drive.seen, is_held=await self._await_hold(flag))
+                drive.seen = replace(drive.seen, is_held=await self._is_held(flag, flag.change))
+                return flag if drive.seen.is_held else await self._look_again(flag)
             case Step.RAISE_FENCE:
                 await self._fences[flag.collection].raise_to(flag.epoch + 1)
                 drive.seen = replace(drive.seen, fence=flag.epoch + 1)
@@ -204,15 +205,14 @@ class Coordinator:
         published = await self._control.swap(flag, flag.publish(stage, now))
         return published or await self._control.flag(flag.collection)
 
-    async def _await_hold(self, flag: Flag) -> bool:
-        """Wait until every replica has acknowledged the hold or lost its lease."""
-        assert flag.change is not None
-        for _ in range(int(HOLD_LIMIT / POLL)):
-            replicas = await self._control.replicas()
-            if all(r.held.get(flag.collection) == flag.change.id for r in replicas if r.is_alive):
-                return True
-            await asyncio.sleep(POLL)
-        return False
+    async def _is_held(self, flag: Flag, change: Change) -> bool:
+        """True when every replica has acknowledged the hold or lost its lease."""
+        replicas = await self._control.replicas()
+        return all(one.held.get(flag.collection) == change.id for one in replicas if one.is_alive)
+
+    async def _look_again(self, flag: Flag) -> Flag:
+        await asyncio.sleep(POLL)
+        return await self._control.flag(flag.collection)
 
     async def _settle_fence(self, flag: Flag) -> None:
         height = fence_after(flag)
