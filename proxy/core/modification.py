@@ -71,7 +71,7 @@ def _write(root: Fields, path: str, change: Change) -> None:
 
 
 def _reduce(root: Fields, path: str, change: Change) -> None:
-    """Change the value at a path. Without a value nothing changes, but the path must be able to lead to one."""
+    """Change the value at a path. Without one nothing changes, but the path must be able to lead to one."""
     parts = path.split(".")
     container, index = _descend(root, parts)
     _require_way(container, parts[index], path)
@@ -181,9 +181,15 @@ def _calculate(function: Callable[[Value, Value], Value], present: Value, operan
     if not is_number(present):
         raise _refusal(path, f"is {_name_of(present)}, not a number")
     try:
-        return function(present, operand)
+        result = function(present, operand)
     except OverflowError as error:
         raise _refusal(path, "would no longer fit into 64 bits") from error
+    return present if _is_unchanged(present, result) else result
+
+
+def _is_unchanged(present: Value, result: Value) -> bool:
+    """MongoDB does not write an equal number of the same type: -0.0 plus 0.0 stays -0.0."""
+    return type(present) is type(result) and compare(present, result) == 0
 
 
 def _min(root: Fields, operator: Min) -> None:
@@ -258,24 +264,25 @@ def _array(present: Value, path: str) -> list[Value]:
 
 
 def _rename(root: Fields, operator: Rename) -> None:
-    source = operator.path.split(".")
-    value = _peek(root, source, operator.path)
-    if value is MISSING:
-        return
-    _peek(root, operator.new_path.split("."), operator.new_path)
-    _write(root, operator.new_path, lambda _: value)
-    _unset(root, Unset(operator.path))
+    value = _locate(root, operator.path, must_exist=True)
+    if value is not MISSING:
+        _locate(root, operator.new_path, must_exist=False)
+        _set(root, Set(operator.new_path, value))
+        _unset(root, Unset(operator.path))
 
 
-def _peek(root: Fields, parts: Sequence[str], path: str) -> Value:
-    """The value at a path through documents only. Refuses one that leads to an array's element."""
+def _locate(root: Fields, path: str, *, must_exist: bool) -> Value:
+    """The value at one end of a rename. Refuses an element of an array; one to rename must also be there."""
     value: Value = root
-    for part in parts:
-        parent, value = value, _child(value, part)
+    enters_array = False
+    for part in path.split("."):
+        _require_way(value, part, path)
+        enters_array = enters_array or type(value) is list
+        value = _child(value, part)
         if value is MISSING:
-            return value
-        if type(parent) is list:
-            raise _refusal(path, "is an element of an array, which cannot be renamed or renamed to")
+            break
+    if enters_array and not (must_exist and value is MISSING):
+        raise _refusal(path, "is an element of an array, which can be no end of a rename")
     return value
 
 

@@ -1,9 +1,8 @@
 """BSON's total order of values, as MongoDB 6.0 sorts and compares them without a collation.
 
 Invariants: `compare` is antisymmetric and total over the value model; numbers of all types compare by their
-exact value, except that a double with more than 34 digits is rounded to 34 before it meets a Decimal128 that
-no double equals; NaN equals NaN and is less than every other number; -0.0 equals 0. Documents compare field
-by field in stored order, by type, then name, then value.
+exact value; NaN equals NaN and is less than every other number; -0.0 equals 0. Documents compare field by
+field in stored order, by type, then name, then value.
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ from bson import (
     Regex,
     Timestamp,
 )
-from bson.decimal128 import create_decimal128_context
 
 from proxy.core.document import Value
 
@@ -66,7 +64,6 @@ _RANKS: dict[type, int] = {
     Regex: REGEX,
     MaxKey: MAX_KEY,
 }
-_DECIMAL128 = create_decimal128_context()
 _OLD_BINARY = 2
 _FLAGS = ((re.I, "i"), (re.L, "l"), (re.M, "m"), (re.S, "s"), (re.U, "u"), (re.X, "x"))
 
@@ -127,23 +124,11 @@ def _with_nan(left: Any, right: Any) -> int:
 def _with_decimal(left: Any, right: Any) -> int:
     if is_nan(left) or is_nan(right):
         return _with_nan(left, right)
-    if isinstance(left, float):
-        return _double_with_decimal(left, right.to_decimal())
-    if isinstance(right, float):
-        return -_double_with_decimal(right, left.to_decimal())
     return _three_way(_exact(left), _exact(right))
 
 
 def _exact(number: Any) -> Decimal:
     return number.to_decimal() if isinstance(number, Decimal128) else Decimal(number)
-
-
-def _double_with_decimal(left: float, right: Decimal) -> int:
-    """MongoDB's `compareDoubleToDecimal`: exact where some double equals the decimal, else to 34 digits."""
-    exact = Decimal(left)
-    if exact.is_infinite() or right.is_infinite() or Decimal(float(right)) == right:
-        return _three_way(exact, right)
-    return _three_way(_DECIMAL128.create_decimal(exact), right)
 
 
 def _objects(left: Any, right: Any) -> int:

@@ -162,9 +162,10 @@ def _order_key(path: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def _part_key(part: str) -> tuple[int, int, str]:
-    """Numbers by value and before names, names by their bytes."""
-    is_number = part.isascii() and part.isdigit()
-    return (0, int(part), part) if is_number else (1, 0, part)
+    """By bytes; but where two begin with a digit other than 0 the longer is greater, as if both were numbers."""
+    if "1" <= part < ":":
+        return 1, len(part.encode()), part
+    return 0 if part < "1" else 2, 0, part
 
 
 def _check_operator(operator: Operator) -> None:

@@ -109,8 +109,8 @@ def effect(command: Command, current: Record | None, stamp: Stamp, *, key_fields
     """Decide a command on what the store holds; the store puts `put` only if it still holds that.
 
     Raises Fenced when the record has seen a newer epoch than the stamp's, Contended for another etag,
-    AlreadyExists for a live document in the way of an insert or upsert, BadRequest where the result would have
-    another key or `_id`, or MongoDB would refuse the update.
+    AlreadyExists for a live document in the way of an insert or upsert, BadRequest where the result would
+    have another key or `_id`, or MongoDB would refuse the update.
     """
     if current is not None and current.version.epoch > stamp.epoch:
         raise Fenced("the document has been written in a newer epoch", op=stamp.op)
