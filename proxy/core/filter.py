@@ -145,10 +145,18 @@ def _check_path(path: str) -> None:
         raise BadRequest(f"{path!r} is not a path", Reason.INVALID_FILTER, field=path)
 
 
+def _check_members(filter: In) -> None:
+    for value in filter.values:
+        if isinstance(value, dict) and next(iter(value), "").startswith("$"):
+            message = "MongoDB takes no document that begins with a `$` name as one of several values"
+            raise BadRequest(message, Reason.INVALID_FILTER, field=filter.path)
+
+
 def _check_operands(filter: Leaf) -> None:
     operands: tuple[Value, ...] = ()
     if isinstance(filter, In):
         operands = filter.values
+        _check_members(filter)
     elif isinstance(filter, Compare | Contains):
         operands = (filter.value,)
     if any(isinstance(operand, Regex) for operand in operands):

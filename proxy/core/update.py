@@ -162,7 +162,7 @@ def _order_key(path: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def _part_key(part: str) -> tuple[int, int, str]:
-    """By bytes; but where two begin with a digit other than 0 the longer is greater, as if both were numbers."""
+    """By bytes; but if both begin with a digit other than 0 the longer is greater, as if they were numbers."""
     if "1" <= part < ":":
         return 1, len(part.encode()), part
     return 0 if part < "1" else 2, 0, part
@@ -184,10 +184,16 @@ def _check_path(path: str) -> None:
     parts = path.split(".")
     if not all(parts):
         raise _refusal(path, "has an empty part" if path else "is empty, and no path")
-    if any(part.startswith("$") for part in parts):
-        raise _refusal(path, "has a part that begins with `$`: positional operators are not offered")
+    if path.startswith("$"):
+        raise _refusal(path, "begins with `$`")
+    if any(map(_is_positional, parts)):
+        raise _refusal(path, "has a positional operator, which is not offered")
     if "\0" in path:
         raise _refusal(path, "holds U+0000, which no field's name can")
+
+
+def _is_positional(part: str) -> bool:
+    return part == "$" or (part.startswith("$[") and part.endswith("]"))
 
 
 def _check_number(path: str, value: Value) -> None:

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from proxy.core.document import Document
+import bson
+
+from proxy.core.document import OPTIONS, Document, Fields, Value
 from proxy.core.errors import AlreadyExists, BadRequest, Contended, Fenced, Reason
 from proxy.core.filter import EVERYTHING, Filter
 from proxy.core.keys import Key
 from proxy.core.matching import matches
 from proxy.core.modification import modify
 from proxy.core.ordering import MISSING, equal
+from proxy.core.patching import id_first, patch, settle, with_id
 from proxy.core.update import Update
 from proxy.core.version import Record, Stamp, Version, first_record
 
@@ -144,12 +147,12 @@ def _on_absent(command: Command, tombstone: Record | None, stamp: Stamp, key_fie
 def _new_document(command: Command, stamp: Stamp, key_fields: Sequence[str]) -> Document | None:
     """What the command makes where there is no live document."""
     if isinstance(command, Insert) or (isinstance(command, Replace) and command.upsert):
-        return command.document
+        return settle(command.document, stamp.now)
     if not isinstance(command, Modify) or not command.upsert:
         return None
-    seed = dict(zip(key_fields, command.key.values, strict=True))
-    fields = command.seed.fields if command.seed else seed
-    return Document(modify(command.update, fields, inserting=True, now=stamp.now))
+    seed = command.seed or Document(dict(zip(key_fields, command.key.values, strict=True)))
+    fields = modify(command.update, seed.fields, inserting=True, now=stamp.now)
+    return id_first(patch(seed, fields))
 
 
 def _on_live(
@@ -178,24 +181,38 @@ def _next_document(command: Replace | Modify | Delete, present: Document, stamp:
     if isinstance(command, Delete):
         return None
     if isinstance(command, Replace):
-        document = _with_id_of(present, command.document)
-    else:
-        document = Document(modify(command.update, present.fields, inserting=False, now=stamp.now))
-    _check_id(present, document)
-    return document
+        return _replacement(settle(command.document, stamp.now), present)
+    fields = modify(command.update, present.fields, inserting=False, now=stamp.now)
+    _require_same_id(present.fields, fields)
+    return patch(present, fields)
 
 
-def _with_id_of(present: Document, document: Document) -> Document:
-    """The new document with the stored `_id` before all else, unless it brings one."""
-    if "_id" in document.fields or "_id" not in present.fields:
+def _replacement(document: Document, present: Document) -> Document:
+    """The new document, with the stored `_id` unless it brings an equal one."""
+    stored = present.fields.get("_id", MISSING)
+    given = document.fields.get("_id", MISSING)
+    if stored is MISSING or (given is not MISSING and equal(stored, given)):
         return document
-    return Document({"_id": present.fields["_id"], **document.fields})
+    if given is not MISSING:
+        raise _id_changed()
+    return with_id(document, stored)
 
 
-def _check_id(present: Document, document: Document) -> None:
-    before, after = present.fields.get("_id", MISSING), document.fields.get("_id", MISSING)
-    if before is not MISSING and not equal(before, after):
-        raise BadRequest("`_id` cannot be changed", Reason.INVALID_FIELD, field="_id")
+def _require_same_id(before: Fields, after: Fields) -> None:
+    """MongoDB lets operators touch `_id` only where they leave it as it is, its type included."""
+    stored, left = before.get("_id", MISSING), after.get("_id", MISSING)
+    if stored is left or stored is MISSING:
+        return
+    if left is MISSING or _encoded(stored) != _encoded(left):
+        raise _id_changed()
+
+
+def _encoded(value: Value) -> bytes:
+    return bson.encode({"": value}, codec_options=OPTIONS)
+
+
+def _id_changed() -> BadRequest:
+    return BadRequest("`_id` cannot be changed", Reason.INVALID_FIELD, field="_id")
 
 
 def _check_key(document: Document, key: Key, key_fields: Sequence[str]) -> None:
