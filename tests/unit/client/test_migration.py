@@ -1,0 +1,114 @@
+"""The operator's client: names of the contract, lists read to their end, moves never repeated."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from enum import Enum
+from typing import Any
+
+import grpc
+import pytest
+
+from crossfade import (
+    AsyncMigrationClient,
+    DivergenceKind,
+    DivergenceState,
+    GateClosed,
+    Outcome,
+    Stage,
+    Unavailable,
+    UnknownCollection,
+)
+from crossfade.v1 import error_pb2
+from crossfade.v1 import migration_pb2 as pb
+from tests.unit.client.conftest import QUICK
+from tests.unit.client.fake import Failure, FakeProxy
+
+
+@pytest.fixture
+async def operator(proxy: FakeProxy) -> AsyncIterator[AsyncMigrationClient]:
+    async with AsyncMigrationClient(proxy.address, retry=QUICK) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "prefix"),
+    [
+        (Stage, pb.Stage, "STAGE_"),
+        (DivergenceKind, pb.DivergenceKind, "DIVERGENCE_KIND_"),
+        (DivergenceState, pb.DivergenceState, "DIVERGENCE_STATE_"),
+    ],
+)
+def test_names_are_those_of_the_contract(ours: type[Enum], theirs: Any, prefix: str) -> None:
+    wanted = {name.removeprefix(prefix): number for name, number in theirs.items() if number}
+    assert {member.name: member.value for member in ours} == wanted
+
+
+async def test_lists_are_read_to_their_end(proxy: FakeProxy, operator: AsyncMigrationClient) -> None:
+    proxy.answer(
+        "ListCollections",
+        pb.ListCollectionsResponse(collections=[pb.Collection(name="a")], next_page_token="2"),
+        pb.ListCollectionsResponse(collections=[pb.Collection(name="b")]),
+    )
+    proxy.answer(
+        "ListReplicas",
+        pb.ListReplicasResponse(replicas=[pb.Replica(id="r1")], next_page_token="2"),
+        pb.ListReplicasResponse(replicas=[pb.Replica(id="r2")]),
+    )
+    assert [collection.name for collection in await operator.list_collections()] == ["a", "b"]
+    assert [replica.id for replica in await operator.list_replicas()] == ["r1", "r2"]
+    assert [request.page_token for request in proxy.requests] == ["", "2", "", "2"]
+
+
+async def test_divergences_are_filtered_by_the_proxy_and_limited_here(
+    proxy: FakeProxy, operator: AsyncMigrationClient
+) -> None:
+    page = pb.ListDivergencesResponse(
+        divergences=[pb.Divergence(id="1"), pb.Divergence(id="2")], next_page_token="more"
+    )
+    proxy.answer("ListDivergences", page)
+    found = await operator.list_divergences(
+        collection="jobs", kind=DivergenceKind.TRUE_MISMATCH, state=DivergenceState.OPEN, limit=3
+    )
+    assert len(found) == 3
+    first, second = proxy.requests
+    assert (first.collection, first.kind, first.state) == (
+        "jobs",
+        pb.DIVERGENCE_KIND_TRUE_MISMATCH,
+        pb.DIVERGENCE_STATE_OPEN,
+    )
+    assert (first.page_size, second.page_size, second.page_token) == (3, 1, "more")
+
+
+async def test_one_collection_and_one_replica(proxy: FakeProxy, operator: AsyncMigrationClient) -> None:
+    detail = error_pb2.ErrorDetail(reason=error_pb2.ERROR_REASON_UNKNOWN_COLLECTION)
+    proxy.answer("GetCollection", Failure(grpc.StatusCode.NOT_FOUND, detail))
+    proxy.answer("GetReplica", pb.Replica(id="r1"))
+    with pytest.raises(UnknownCollection):
+        await operator.get_collection("none")
+    assert (await operator.get_replica()).id == "r1"
+
+
+async def test_a_closed_gate_shows_its_checks(proxy: FakeProxy, operator: AsyncMigrationClient) -> None:
+    detail = error_pb2.ErrorDetail(
+        reason=error_pb2.ERROR_REASON_GATE_CLOSED, outcome=error_pb2.OUTCOME_NOT_APPLIED
+    )
+    checks = [pb.Check(name="no_open_divergences", result=pb.Check.FAILED, evidence="3 open")]
+    failure = Failure(
+        grpc.StatusCode.FAILED_PRECONDITION, detail, more=(pb.MoveStageResponse(checks=checks),)
+    )
+    proxy.answer("MoveStage", failure)
+    with pytest.raises(GateClosed) as caught:
+        await operator.move_stage("jobs", Stage.DYNAMO_PRIMARY)
+    assert list(caught.value.checks) == checks
+
+
+@pytest.mark.parametrize(("dry_run", "outcome"), [(True, Outcome.NOT_APPLIED), (False, Outcome.UNKNOWN)])
+async def test_a_move_is_never_repeated(
+    proxy: FakeProxy, operator: AsyncMigrationClient, dry_run: bool, outcome: Outcome
+) -> None:
+    proxy.answer("MoveStage", Failure(grpc.StatusCode.UNAVAILABLE))
+    with pytest.raises(Unavailable) as caught:
+        await operator.move_stage("jobs", Stage.DYNAMO_PRIMARY, dry_run=dry_run)
+    assert caught.value.outcome is outcome
+    assert len(proxy.requests) == 1
