@@ -1,4 +1,4 @@
-"""A collection as both stores see it: names, key, indexes, declared types and settings. Immutable once loaded."""
+"""A collection as both stores see it: names, key, indexes, types and settings; immutable once loaded."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class KeyField:
 class Index:
     """A key or secondary index: components of the partition key, then of the sort key (maybe none).
 
-    `partition_attribute` and `sort_attribute` are the DynamoDB attributes. A part of one field whose name equals
-    the attribute is stored naturally; several fields are joined by `/` into a synthetic attribute.
+    `partition_attribute` and `sort_attribute` are the DynamoDB attributes. A part of one field whose name
+    equals the attribute is stored naturally; several fields are joined by `/` into a synthetic attribute.
     """
 
     name: str
@@ -88,6 +88,12 @@ class Collection:
     @property
     def key_fields(self) -> tuple[KeyField, ...]:
         return self.key.fields
+
+    @property
+    def typed_fields(self) -> tuple[KeyField, ...]:
+        """Every field of the key and the indexes once: those with a declared type."""
+        fields = (field for index in (self.key, *self.indexes) for field in index.fields)
+        return tuple({field.name: field for field in fields}.values())
 
     def index_named(self, name: str) -> Index | None:
         return next((index for index in (self.key, *self.indexes) if index.name == name), None)
