@@ -51,6 +51,7 @@ class DivergenceKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DIVERGENCE_KIND_UNSUPPORTED: _ClassVar[DivergenceKind]
     DIVERGENCE_KIND_BYPASS: _ClassVar[DivergenceKind]
     DIVERGENCE_KIND_MIRROR_AHEAD: _ClassVar[DivergenceKind]
+    DIVERGENCE_KIND_QUERY_MISMATCH: _ClassVar[DivergenceKind]
 
 class DivergenceState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -94,6 +95,7 @@ DIVERGENCE_KIND_ERROR_PARITY: DivergenceKind
 DIVERGENCE_KIND_UNSUPPORTED: DivergenceKind
 DIVERGENCE_KIND_BYPASS: DivergenceKind
 DIVERGENCE_KIND_MIRROR_AHEAD: DivergenceKind
+DIVERGENCE_KIND_QUERY_MISMATCH: DivergenceKind
 DIVERGENCE_STATE_UNSPECIFIED: DivergenceState
 DIVERGENCE_STATE_OPEN: DivergenceState
 DIVERGENCE_STATE_RECHECKING: DivergenceState

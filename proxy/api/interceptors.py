@@ -1,0 +1,193 @@
+"""Every call passes here once: parsed, measured, traced, logged, its error turned into a status with details.
+
+Messages are parsed here and not by gRPC, so that bytes that are no valid message (or hold invalid UTF-8) get
+the same structured error as any other fault of a request.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol, cast
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+
+from proxy.api.status import TRAILER, classify, code_of, status_of
+from proxy.core.errors import BadRequest, CrossfadeError, Reason
+from proxy.core.ports import Signals
+
+OURS = "/crossfade.v1."
+WRITES = frozenset(("Insert", "Replace", "Update", "FindOneAndUpdate", "Delete", "BatchWrite", "MoveStage"))
+"""Methods that change something: an unexpected failure of one leaves its outcome unknown."""
+
+OK = grpc.StatusCode.OK.name
+
+_log = logging.getLogger("crossfade.access")
+
+
+class AccessLog(Enum):
+    """Which calls leave a line in the log."""
+
+    OFF = "off"
+    ERRORS = "errors"
+    ALL = "all"
+
+
+class CallSpan(Protocol):
+    """The span of one call."""
+
+    def finish(self, code: str) -> None:
+        """Say how the call ended: the name of its status code."""
+        ...
+
+
+class CallSignals(Signals, Protocol):
+    """What the edge needs of the signals: spans that continue a caller's trace."""
+
+    def serve(self, method: str, metadata: Callable[[], Any]) -> AbstractContextManager[CallSpan]:
+        """The server's span of a call; `metadata` gives the call's headers, where the trace comes from."""
+        ...
+
+
+class DetailedError(Exception):
+    """An error of the core with further details for the client."""
+
+    def __init__(self, error: CrossfadeError, *details: Message) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.details = details
+
+
+Behaviour = Callable[[Message, grpc.aio.ServicerContext[Any, Any]], Awaitable[Message]]
+
+
+@dataclass(slots=True)
+class _Call:
+    """What is known of one call for its metrics and log line."""
+
+    began: float
+    collection: str = ""
+    code: str = OK
+    error: CrossfadeError | None = None
+
+
+class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in the stubs only
+    """Wraps the methods of our services, each once; those of other services (health, reflection) pass."""
+
+    def __init__(self, signals: CallSignals, access_log: AccessLog) -> None:
+        self._signals = signals
+        self._access_log = access_log
+        self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        method = handler_call_details.method
+        guarded = self._handlers.get(method)
+        if guarded is not None:
+            return guarded
+        handler = await continuation(handler_call_details)
+        if handler is None or not method.startswith(OURS):
+            return handler
+        self._handlers[method] = guarded = self._guard(method, handler)
+        return guarded
+
+    def _guard(
+        self, method: str, handler: grpc.RpcMethodHandler[Any, Any]
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        service, name = method[1:].split("/")
+        served = _Method(
+            f"{service}/{name}",
+            name in WRITES,
+            cast(Behaviour, handler.unary_unary),
+            cast("Callable[[bytes], Message]", handler.request_deserializer),
+        )
+
+        async def serve(data: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+            return await self._serve(served, data, context)
+
+        return grpc.unary_unary_rpc_method_handler(cast(Any, serve), None, handler.response_serializer)
+
+    async def _serve(
+        self, method: _Method, data: bytes, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> Message:
+        call = _Call(time.perf_counter())
+        with self._signals.serve(method.name, context.invocation_metadata) as span:
+            try:
+                request = _parse(method, data)
+                call.collection = getattr(request, "collection", "")
+                return await method.behave(request, context)
+            except Exception as exception:
+                error, details = _unwrap(exception, method)
+                call.code, call.error = code_of(error).name, error
+            except BaseException:
+                call.code = grpc.StatusCode.CANCELLED.name
+                raise
+            finally:
+                span.finish(call.code)
+                self._record(method, call)
+        trailer = ((TRAILER, status_of(error, call.collection, *details)),)
+        return await context.abort(code_of(error), error.message[:1000], trailer)
+
+    def _record(self, method: _Method, call: _Call) -> None:
+        seconds = time.perf_counter() - call.began
+        is_known = call.error is None or call.error.reason is not Reason.UNKNOWN_COLLECTION
+        self._signals.time(
+            "rpc.server.call.duration",
+            seconds,
+            method=method.name,
+            code=call.code,
+            collection=call.collection if is_known and method.is_about_documents else "",
+        )
+        if self._access_log is AccessLog.ALL or (call.code != OK and self._access_log is AccessLog.ERRORS):
+            _log.info("call", extra=_line(method, call, seconds, self._signals.trace_id()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Method:
+    name: str
+    writes: bool
+    behave: Behaviour
+    parse: Callable[[bytes], Message]
+
+    @property
+    def is_about_documents(self) -> bool:
+        return self.name.startswith("crossfade.v1.StorageService/")
+
+
+def _parse(method: _Method, data: bytes) -> Message:
+    try:
+        return method.parse(data)
+    except DecodeError as error:
+        text = "the request is not a valid message, or one of its strings is not valid UTF-8"
+        raise BadRequest(text, Reason.INVALID_ARGUMENT) from error
+
+
+def _unwrap(exception: Exception, method: _Method) -> tuple[CrossfadeError, tuple[Message, ...]]:
+    if isinstance(exception, DetailedError):
+        return exception.error, exception.details
+    return classify(exception, writes=method.writes), ()
+
+
+def _line(method: _Method, call: _Call, seconds: float, trace: str) -> Mapping[str, object]:
+    """One call as a log line; no values of documents, for messages of errors may hold them."""
+    line: dict[str, object] = {
+        "method": method.name,
+        "collection": call.collection,
+        "code": call.code,
+        "ms": round(seconds * 1000, 3),
+    }
+    if call.error is not None:
+        line["reason"] = call.error.reason.name
+        line["outcome"] = call.error.outcome.name
+        line["op"] = call.error.op.hex()
+    if trace:
+        line["trace_id"] = trace
+    return line
