@@ -1,0 +1,167 @@
+"""The limits refuse what DynamoDB would refuse, name the field, and cost little for small documents."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Any
+
+import bson
+import pytest
+from bson import DatetimeMS, Decimal128, MinKey, ObjectId
+
+from proxy.core.document import Document
+from proxy.core.errors import BadRequest, Reason
+from proxy.core.keys import Key
+from proxy.core.update import (
+    AddToSet,
+    CurrentDate,
+    Inc,
+    Mul,
+    Operator,
+    Push,
+    Rename,
+    Set,
+    Unset,
+)
+from proxy.core.version import Version
+from proxy.stores.dynamo.codec import Codec
+from proxy.stores.dynamo.limits import GROWTH, ITEM_LIMIT, DynamoLimits
+from proxy.stores.dynamo.size import item_size
+from tests.unit.stores.dynamo.generated import WEBTASKS, documents, record_of
+
+LIMITS = DynamoLimits(WEBTASKS)
+KEY = Key(("auth0", "mycontainer", "mywebtask"))
+KEY_FIELDS = dict(zip(("deployment_key", "webtask_container", "webtask_name"), KEY.values, strict=True))
+
+
+def document(**fields: Any) -> Document:
+    return Document({**KEY_FIELDS, **fields})
+
+
+def refusal(stored: Document, key: Key = KEY) -> BadRequest:
+    with pytest.raises(BadRequest) as caught:
+        LIMITS.check(key, stored)
+    return caught.value
+
+
+def test_generated_documents_are_accepted_and_grow_less_than_the_cheap_bound_assumes() -> None:
+    rng = random.Random(2)
+    codec = Codec(WEBTASKS)
+    for stored in documents(seed=2, count=600):
+        record = record_of(stored, rng)
+        LIMITS.check(record.key, stored)
+        assert item_size(codec.encode(record)) <= GROWTH * len(stored.to_bson()) + 1024 + 6 * 2304
+
+
+@pytest.mark.parametrize("value", [MinKey(), DatetimeMS(0), Decimal128("-1E-130"), -0.0, ObjectId(), None])
+def test_even_the_worst_documents_grow_less_than_the_cheap_bound_assumes(value: Any) -> None:
+    fields: dict[str, Any] = {chr(n): value for n in range(1, 120)} | KEY_FIELDS
+    stored = Document(fields)
+    item = Codec(WEBTASKS).encode(record_of(stored, random.Random(3)))
+    assert item_size(item) <= GROWTH * len(stored.to_bson()) + 1024 + 6 * 2304
+
+
+def test_the_largest_document_fits_and_one_byte_more_does_not() -> None:
+    codec = Codec(WEBTASKS)
+    stored = record_of(document(due_at=1, text=""), random.Random(4))
+    empty = item_size(
+        codec.encode(
+            type(stored)(
+                stored.key, Version(2**31 - 1, 2**63 - 1), b"o" * 16, (b"o" * 16,) * 8, stored.document
+            )
+        )
+    )
+    entry = len("deployment_containerauth0/mycontainerwebtask_namemywebtaskdue_at") + 2
+    room = ITEM_LIMIT - empty - entry
+    LIMITS.check(KEY, document(due_at=1, text="x" * room))
+    refused = refusal(document(due_at=1, text="x" * (room + 1)))
+    assert (refused.reason, refused.field) == (Reason.DOCUMENT_TOO_LARGE, "text")
+    LIMITS.check(KEY, document(text="x" * (room + entry)))  # not in the local index: no entry to pay for
+
+
+def test_a_document_may_nest_100_levels() -> None:
+    def nested(levels: int) -> Any:
+        value: Any = 1
+        for level in range(levels):
+            value = [value] if level % 2 else {"a": value}
+        return value
+
+    LIMITS.check(KEY, document(deep=nested(100)))
+    refused = refusal(document(deep=nested(101)))
+    assert (refused.reason, refused.field) == (Reason.DOCUMENT_TOO_DEEP, "deep")
+
+
+@pytest.mark.parametrize(
+    "value", [None, "soon", True, float("nan"), float("inf"), 1e130, Decimal128("1"), [1]]
+)
+def test_an_index_field_must_have_its_type(value: Any) -> None:
+    refused = refusal(document(due_at=value))
+    assert (refused.reason, refused.field) == (Reason.INDEX_FIELD_TYPE, "due_at")
+    LIMITS.check(KEY, document())
+    LIMITS.check(KEY, document(due_at=0))
+
+
+def test_keys_have_a_length() -> None:
+    fits = Key(("a", "b", "é" * 512))
+    LIMITS.check(fits, document(webtask_name="é" * 512))
+    refused = refusal(document(), Key(("a", "b", "é" * 513)))
+    assert (refused.reason, refused.field) == (Reason.KEY_TOO_LONG, "webtask_name")
+    refused = refusal(document(), Key(("a/" * 700, "b", "c")))
+    assert (refused.reason, refused.field) == (Reason.KEY_TOO_LONG, "deployment_key")
+
+
+def test_a_name_has_a_length() -> None:
+    LIMITS.check(KEY, document(**{"n" * 65_534: 1}))
+    assert refusal(document(**{"n" * 65_535: 1})).reason is Reason.INVALID_FIELD
+
+
+HARMLESS: list[Operator] = [
+    Set("a.b.c", {"x": [1, 2, 3]}),
+    Set("due_at", 5),
+    Set("when", DatetimeMS(5)),
+    Inc("due_at", 60_000),
+    Inc("n", 1.5),
+    Unset("due_at"),
+    CurrentDate("when"),
+    Push("log", ("x" * 1000,)),
+    AddToSet("tags", ("a", "b")),
+    Rename("a", "b"),
+]
+
+DOUBTFUL: list[Operator] = [
+    Set("due_at", "soon"),
+    Set("due_at", None),
+    Set("due_at.x", 1),
+    Set("webtask_name", "other"),
+    Set("a", "x" * 20_000),
+    Set("a.1000000", 1),
+    Set(".".join("a" * 60), 1),
+    Inc("due_at", Decimal128("1")),
+    Inc("due_at", 1e120),
+    Inc("due_at", 1e-120),
+    Mul("due_at", 2),
+    CurrentDate("due_at"),
+    CurrentDate("when", as_timestamp=True),
+    Push("due_at", (1,)),
+    Rename("a", "due_at"),
+    Rename("webtask_name", "a"),
+]
+
+
+@pytest.mark.parametrize("operator", HARMLESS, ids=repr)
+def test_harmless_updates_are_admitted(operator: Operator) -> None:
+    assert LIMITS.admits((operator,))
+
+
+@pytest.mark.parametrize("operator", DOUBTFUL, ids=lambda operator: repr(operator)[:50])
+def test_updates_that_might_break_a_limit_are_not_admitted(operator: Operator) -> None:
+    assert not LIMITS.admits((HARMLESS[0], operator))
+
+
+def test_a_small_document_costs_microseconds() -> None:
+    stored = Document.from_bson(bson.encode({**KEY_FIELDS, "due_at": 5, **{f"f{n}": n for n in range(11)}}))
+    started = time.process_time()
+    for _ in range(10_000):
+        LIMITS.check(KEY, stored)
+    assert time.process_time() - started < 0.3  # about 2 us each here
