@@ -146,10 +146,16 @@ def _check_path(path: str) -> None:
 
 
 def _check_members(filter: In) -> None:
-    for value in filter.values:
-        if isinstance(value, dict) and next(iter(value), "").startswith("$"):
-            message = "MongoDB takes no document that begins with a `$` name as one of several values"
-            raise BadRequest(message, Reason.INVALID_FILTER, field=filter.path)
+    if any(map(_looks_like_operator, filter.values)):
+        message = "MongoDB takes no document that begins with a `$` name as one of several values"
+        raise BadRequest(message, Reason.INVALID_FILTER, field=filter.path)
+
+
+def _looks_like_operator(value: Value) -> bool:
+    """What MongoDB takes for an operator in the list of an `$in`; references are let through."""
+    if not isinstance(value, dict) or not next(iter(value), "").startswith("$"):
+        return False
+    return not {"$ref", "$id"} <= value.keys()
 
 
 def _check_operands(filter: Leaf) -> None:

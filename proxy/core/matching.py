@@ -134,6 +134,8 @@ def _stands(comparator: Comparator, operand: Value) -> Test:
 
 def _any_value(fields: Fields, path: str, test: Test) -> bool:
     """Whether anything that the path leads to passes: where it ends at an array, its elements count too."""
+    if "." not in path:
+        return _each_and_whole(fields.get(path, MISSING), test)
     return _search(fields, path.split("."), 0, test, _each_and_whole)
 
 

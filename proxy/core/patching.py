@@ -14,7 +14,7 @@ from proxy.core.errors import BadRequest, Reason
 from proxy.core.ordering import MISSING
 
 _ID = b"_id"
-_UNSET_TIME = Timestamp(0, 0)
+_EMPTY_TIME = Timestamp(0, 0)
 
 
 def patch(document: Document, fields: Fields) -> Document:
@@ -34,14 +34,18 @@ def patch(document: Document, fields: Fields) -> Document:
 
 
 def settle(document: Document, now: int) -> Document:
-    """A document that arrives whole, as MongoDB stores it: `_id` first, empty timestamps at its top filled in.
+    """A document that arrives whole, as MongoDB stores it: `_id` first, empty timestamps at its top filled.
 
     `now`: the clock, in milliseconds since 1970. MongoDB leaves the empty timestamps of updates alone.
     """
-    empty = [name for name, value in document.fields.items() if value == _UNSET_TIME and name != "_id"]
+    empty = [name for name, value in document.fields.items() if _is_empty_time(value) and name != "_id"]
     if not empty or document.raw is not None:
         return id_first(document)
     return id_first(Document({**document.fields, **dict.fromkeys(empty, Timestamp(now // 1000, 1))}))
+
+
+def _is_empty_time(value: Value) -> bool:
+    return type(value) is Timestamp and value == _EMPTY_TIME
 
 
 def id_first(document: Document) -> Document:

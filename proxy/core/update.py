@@ -162,7 +162,7 @@ def _order_key(path: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def _part_key(part: str) -> tuple[int, int, str]:
-    """By bytes; but if both begin with a digit other than 0 the longer is greater, as if they were numbers."""
+    """By bytes; of two beginning with a digit other than 0 the longer is greater, as if both were numbers."""
     if "1" <= part < ":":
         return 1, len(part.encode()), part
     return 0 if part < "1" else 2, 0, part
