@@ -11,12 +11,11 @@ errors of `crossfade.errors` and nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from crossfade.answers import error_from_batch
+from crossfade.batches import write_all
 from crossfade.codec import read_document, write_document
 from crossfade.cursor import AsyncCursor
-from crossfade.errors import BulkWriteError, CrossfadeError
 from crossfade.filters import write_filter
 from crossfade.operations import (
     DeleteOne,
@@ -41,8 +40,6 @@ from crossfade.results import (
     InsertOneResult,
     Page,
     UpdateResult,
-    WriteResult,
-    bulk_result,
     delete_result,
     insert_result,
     plan_of,
@@ -282,42 +279,16 @@ class AsyncCollection:
         ordered: bool = True,
         timeout: float | None = None,
     ) -> BulkWriteResult:
-        """Run several writes, each on its own; an ordered batch stops at the first that fails.
+        """Run any number of writes, each on its own; an ordered batch stops at the first that fails.
 
-        Raises BulkWriteError if any fails, with the results of the others.
+        Raises BulkWriteError if any fails, with the results of the others. Sent in pieces of at
+        most 1000 writes; `timeout` is for each.
         """
-        request = pb.BatchWriteRequest(collection=self.name, ordered=ordered)
-        ids = [_fill_write(request.writes.add(), operation) for operation in operations]
-        response = await self._transport.call(self._stub.BatchWrite, request, writes=True, timeout=timeout)
-        results: dict[int, WriteResult] = {}
-        errors: dict[int, CrossfadeError] = {}
-        for index, (answer, inserted_id) in enumerate(zip(response.results, ids, strict=False)):
-            if answer.HasField("error"):
-                errors[index] = error_from_batch(answer.error)
-            else:
-                results[index] = _result_of(operations[index], answer.response, inserted_id)
-        if errors:
-            raise BulkWriteError(errors, bulk_result(results))
-        return bulk_result(results)
 
+        async def send(request: pb.BatchWriteRequest) -> pb.BatchWriteResponse:
+            return await self._transport.call(self._stub.BatchWrite, request, writes=True, timeout=timeout)
 
-def _fill_write(write: pb.Write, operation: Operation) -> Any:
-    """Fill one write of a batch; returns the `_id` of an insert."""
-    if isinstance(operation, InsertOne):
-        return fill_insert(write.insert, operation)
-    if isinstance(operation, ReplaceOne):
-        return fill_replace(write.replace, operation)
-    if isinstance(operation, UpdateOne):
-        return fill_update(write.update, operation)
-    return fill_delete(write.delete, operation)
-
-
-def _result_of(operation: Operation, response: pb.WriteResponse, inserted_id: Any) -> WriteResult:
-    if isinstance(operation, InsertOne):
-        return insert_result(response, inserted_id)
-    if isinstance(operation, DeleteOne):
-        return delete_result(response)
-    return update_result(response)
+        return await write_all(send, self.name, operations, ordered)
 
 
 def _found(response: pb.GetResponse) -> Document | None:

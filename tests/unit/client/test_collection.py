@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import grpc
 import pytest
 
 from crossfade import (
     DESCENDING,
     AsyncClient,
     BadRequest,
+    Broken,
+    BulkWriteError,
     DeleteOne,
     Document,
     InsertOne,
+    InvalidDocument,
     Mirror,
     ObjectId,
+    Outcome,
     RawDocument,
     ReplaceOne,
     ReturnDocument,
@@ -25,7 +30,7 @@ from crossfade.filters import write_filter
 from crossfade.updates import write_update
 from crossfade.v1 import document_pb2
 from crossfade.v1 import storage_pb2 as pb
-from tests.unit.client.fake import FakeProxy
+from tests.unit.client.fake import Failure, FakeProxy
 
 KEY = {"deployment_key": "auth0", "webtask_name": "mywebtask"}
 CHANGE = {"$set": {"data": 1}, "$inc": {"version": 1}}
@@ -243,6 +248,54 @@ async def test_insert_many_tells_the_ids_in_order(proxy: FakeProxy, client: Asyn
     assert result.inserted_ids == [1, 2]
     assert result.result.inserted_count == 2
     assert proxy.requests[0].ordered
+
+
+def answer_all(request: pb.BatchWriteRequest) -> pb.BatchWriteResponse:
+    inserted = pb.BatchWriteResult(response=pb.WriteResponse(inserted=True))
+    return pb.BatchWriteResponse(results=[inserted] * len(request.writes))
+
+
+async def test_a_long_batch_is_sent_in_pieces(proxy: FakeProxy, client: AsyncClient) -> None:
+    proxy.answer("BatchWrite", answer_all)
+    result = await client["jobs"].insert_many({"_id": n} for n in range(2500))
+    assert result.inserted_ids == list(range(2500))
+    assert [len(request.writes) for request in proxy.requests] == [1000, 1000, 500]
+    proxy.requests.clear()
+    await client["jobs"].insert_many({"data": "x" * 400_000} for _ in range(15))
+    assert [len(request.writes) for request in proxy.requests] == [6, 6, 3]
+
+
+@pytest.mark.parametrize(("ordered", "pieces"), [(True, 2), (False, 3)])
+async def test_a_piece_that_fails_leaves_the_results_of_the_others(
+    proxy: FakeProxy, client: AsyncClient, ordered: bool, pieces: int
+) -> None:
+    proxy.answer("BatchWrite", answer_all, Failure(grpc.StatusCode.INTERNAL), answer_all)
+    with pytest.raises(BulkWriteError) as caught:
+        await client["jobs"].insert_many(({"_id": n} for n in range(2001)), ordered=ordered)
+    assert set(caught.value.errors) == set(range(1000, 2000))
+    assert caught.value.outcome is Outcome.UNKNOWN
+    assert len(proxy.requests) == pieces
+    assert caught.value.result.inserted_count == (1000 if ordered else 1001)
+
+
+async def test_a_first_piece_that_fails_raises_its_own_error(proxy: FakeProxy, client: AsyncClient) -> None:
+    proxy.answer("BatchWrite", Failure(grpc.StatusCode.INTERNAL))
+    with pytest.raises(Broken):
+        await client["jobs"].insert_many([{"_id": 1}])
+
+
+async def test_a_mistake_in_a_long_batch_shows_before_anything_is_sent(
+    proxy: FakeProxy, client: AsyncClient
+) -> None:
+    documents: list[dict[str, Any]] = [{"_id": n} for n in range(1500)]
+    with pytest.raises(InvalidDocument):
+        await client["jobs"].insert_many([*documents, {"_id": object()}])
+    assert proxy.requests == []
+
+
+async def test_an_empty_batch_does_nothing(proxy: FakeProxy, client: AsyncClient) -> None:
+    assert (await client["jobs"].bulk_write([])).results == {}
+    assert proxy.requests == []
 
 
 @pytest.mark.parametrize("sort", ["due", [("due", 1)], {"due": 1}, (("due", 1),)], ids=str)
