@@ -1,7 +1,6 @@
 """Named moments in the code where a test may pause, fail or kill the process; they cost nothing otherwise.
 
-`await faultpoint("mirror.before_write")` marks a moment. Tests arm it in process with `armed`, or from outside
-with CROSSFADE_FAULTPOINTS (see `proxy.config`). docs/faultpoints.md lists all names.
+`await faultpoint("mirror.before_write")` marks a moment; tests arm it with `armed`.
 """
 
 from __future__ import annotations

@@ -187,6 +187,14 @@ class Control(Protocol):
 
     async def job(self, collection: str, kind: str) -> Job | None: ...
 
+    async def acquire_lease(self, name: str, holder: str, seconds: float) -> bool:
+        """Take or renew a lease by the store's own clock; False while somebody else holds it."""
+        ...
+
+    async def release_lease(self, name: str, holder: str) -> None:
+        """Give a lease up early; harmless when it is not held."""
+        ...
+
 
 class Fence(Protocol):
     """What makes MongoDB itself refuse writes of older epochs to one collection."""
@@ -255,13 +263,16 @@ class FeedBatch:
 
     `keys` are the documents touched, each once; `position` resumes right after the batch; `markers` are the
     marks passed within it (see `Feed.mark`); `committed_at` is when its newest event was committed, in
-    milliseconds since 1970 by the store's clock (0 for an empty batch, which only moves the position).
+    milliseconds since 1970 by the store's clock (0 for an empty batch, which only moves the position). A feed
+    that is at its end gives an empty batch about every second, so that silence means trouble. `blind` counts
+    events that name no document: a hard delete whose pre-image is gone, or a document without a valid key.
     """
 
     keys: tuple[Key, ...]
     position: str
     markers: frozenset[str]
     committed_at: int
+    blind: int = 0
 
 
 class FeedLost(Exception):
@@ -288,7 +299,7 @@ class Feed(Protocol):
         ...
 
 
-class Gate(Protocol):
+class Door(Protocol):
     """What one replica knows of a collection's flag, and the door that writes pass while none is changing."""
 
     @property
@@ -310,7 +321,7 @@ class Gate(Protocol):
         ...
 
     async def learn_beyond(self, epoch: int) -> None:
-        """Wait until a newer epoch than this is known, asking the control store. Raises Unavailable (FENCED)."""
+        """Wait until a newer epoch than this is known. Raises Unavailable (FENCED) when it does not come."""
         ...
 
 

@@ -1,9 +1,9 @@
 """The journey of a request, on one page.
 
-    write   gate -> primary decides -> mirror takes the effect -> reply
-    read    gate -> primary answers -> reply, and the shadow compares afterwards
+    write   door -> primary decides -> mirror takes the effect -> reply
+    read    door -> primary answers -> reply, and the shadow compares afterwards
 
-What holds whatever happens: a write enters the primary under the epoch that the gate gave it; the mirror
+What holds whatever happens: a write enters the primary under the epoch that the door gave it; the mirror
 gets the record that the primary stored, never the operation; a reply is sent only when the stage's condition
 for an acknowledgement is met; and a write that a store refused as too old is decided again under the new
 epoch with the same op, so that it is applied once.
@@ -26,7 +26,7 @@ from proxy.core.errors import (
     Unavailable,
 )
 from proxy.core.keys import Key
-from proxy.core.ports import Clock, CollectionStore, Gate, Page, Signals
+from proxy.core.ports import Clock, CollectionStore, Door, Page, Signals
 from proxy.core.query import PageRequest, Plan
 from proxy.core.stage import Published, StoreName
 from proxy.core.update import Update
@@ -46,7 +46,7 @@ class Lane:
 
     collection: Collection
     stores: Mapping[StoreName, CollectionStore]
-    gate: Gate
+    door: Door
     mirror: Mirror
     shadow: Shadow
     cleanup: Cleanup
@@ -79,7 +79,7 @@ class Pipeline:
     async def get(self, name: str, keys: Sequence[Key]) -> list[Record | None]:
         """The live records of the keys, in their order; None where there is none."""
         lane = self._lane(name)
-        published = await lane.gate.enter_read()
+        published = await lane.door.enter_read()
         with self._signals.span("primary.get", collection=name, store=published.stage.primary.value):
             records = await lane.primary(published).get(keys)
         lane.shadow.offer(published, PointRead(keys, records))
@@ -88,7 +88,7 @@ class Pipeline:
     async def query(self, name: str, plan: Plan, page: PageRequest) -> Page:
         """One page of live records in plan order."""
         lane = self._lane(name)
-        published = await lane.gate.enter_read()
+        published = await lane.door.enter_read()
         try:
             with self._signals.span("primary.query", collection=name, store=published.stage.primary.value):
                 answer: Page | CrossfadeError = await lane.primary(published).find(plan, page)
@@ -102,7 +102,7 @@ class Pipeline:
     async def count(self, name: str, plan: Plan) -> int:
         """How many live documents a plan selects; Refused beyond the collection's scan budget."""
         lane = self._lane(name)
-        published = await lane.gate.enter_read()
+        published = await lane.door.enter_read()
         return await lane.primary(published).count(plan, lane.collection.settings.scan_budget)
 
     async def write(self, name: str, command: Command, request_id: bytes = b"") -> Written:
@@ -120,18 +120,18 @@ class Pipeline:
         op = request_id or self._clock.new_op()
         orphaned = False  # an attempt was stored by a primary of the past, unacknowledged: it may yet surface
         while True:
-            published = await lane.gate.enter_write()
+            published = await lane.door.enter_write()
             try:
                 written, fenced = await self._attempt(lane, published, op, decide)
             except CrossfadeError as error:
                 raise _identified(error, op, orphaned) from error
             finally:
-                lane.gate.leave_write()
+                lane.door.leave_write()
             if written and not fenced:
                 return self._confirmed(written, orphaned)
             orphaned = orphaned or written is not None
             try:
-                await lane.gate.learn_beyond(published.epoch)
+                await lane.door.learn_beyond(published.epoch)
             except CrossfadeError as error:
                 raise _identified(error, op, orphaned) from error
 

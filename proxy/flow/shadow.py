@@ -14,7 +14,7 @@ from proxy.core.collection import Collection
 from proxy.core.comparison import MATCH, SURVIVING, Kind, Verdict, compare, conclude
 from proxy.core.errors import BadRequest, CrossfadeError, Refused
 from proxy.core.keys import Key
-from proxy.core.ports import Clock, CollectionStore, Gate, Page, Signals
+from proxy.core.ports import Clock, CollectionStore, Door, Page, Signals
 from proxy.core.query import PageRequest, Plan
 from proxy.core.stage import Published, StoreName
 from proxy.core.version import Record, Version
@@ -54,7 +54,7 @@ class Shadow:
         self,
         collection: Collection,
         stores: Mapping[StoreName, CollectionStore],
-        gate: Gate,
+        door: Door,
         reporter: Reporter,
         clock: Clock,
         signals: Signals,
@@ -64,7 +64,7 @@ class Shadow:
     ) -> None:
         self._collection = collection
         self._stores = stores
-        self._gate = gate
+        self._door = door
         self._reporter = reporter
         self._clock = clock
         self._signals = signals
@@ -176,7 +176,7 @@ class Shadow:
         last: dict[Key, tuple[Verdict, Record | None, Record | None]] = {}
         for delay in self._collection.settings.recheck_delays:
             await asyncio.sleep(delay)
-            if self._gate.published != look.published:
+            if self._door.published != look.published:
                 self._count("OVERTAKEN", len(waiting))
                 return
             last = await self._conclude(look, waiting)
@@ -206,7 +206,7 @@ class Shadow:
         differing: frozenset[Key] | None = suspects
         for delay in self._collection.settings.recheck_delays:
             await asyncio.sleep(delay)
-            if self._gate.published != look.published:
+            if self._door.published != look.published:
                 self._count("OVERTAKEN")
                 return
             before = await _read(self._primary(look), suspects)
