@@ -1,0 +1,228 @@
+"""One collection in memory, with the same promises as in MongoDB and DynamoDB: what they are tested against.
+
+Every method yields to the event loop through `pause` before and after its one atomic moment, so that a
+simulation may interleave, delay or crash there. `role` says which store it stands for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from proxy.core.collection import Collection
+from proxy.core.document import Document, Fields
+from proxy.core.errors import Fenced, Reason, Refused
+from proxy.core.keys import Key, index_values
+from proxy.core.matching import matches
+from proxy.core.ordering import sort_key
+from proxy.core.ports import ApplyResult, ApplyStatus, Limits, Page, Segment
+from proxy.core.query import PageRequest, Plan, Position
+from proxy.core.stage import StoreName
+from proxy.core.update import Update
+from proxy.core.version import Record, Stamp, Version
+from proxy.core.write import NOT_MATCHED, Command, Modify, Precondition, WriteResult, effect
+
+Pause = Callable[[], Awaitable[None]]
+Event = tuple[Key, Record | None]
+
+
+async def _no_pause() -> None:
+    """What a store does between its steps when nobody simulates."""
+
+
+class MemoryTable:
+    """The data itself, outliving the store objects that replicas hold: records, the fence, and the feed."""
+
+    def __init__(self) -> None:
+        self.records: dict[Key, Record] = {}
+        self.fence = 0
+        self.events: list[Event] = []
+        self.marks: dict[str, int] = {}
+
+    def put(self, key: Key, record: Record | None) -> None:
+        """Store or remove a record, and tell the feed."""
+        if record is None:
+            self.records.pop(key, None)
+        else:
+            self.records[key] = record
+        self.events.append((key, record))
+
+
+class MemoryStore:
+    """See `core.ports.CollectionStore`."""
+
+    def __init__(
+        self,
+        collection: Collection,
+        role: StoreName,
+        table: MemoryTable | None = None,
+        limits: Limits | None = None,
+        pause: Pause = _no_pause,
+    ) -> None:
+        self.store = role
+        self.table = table or MemoryTable()
+        self._collection = collection
+        self._limits = limits
+        self._pause = pause
+        self._key_fields = tuple(field.name for field in collection.key_fields)
+
+    async def prepare(self) -> tuple[str, ...]:
+        return ()
+
+    async def get(self, keys: Sequence[Key]) -> list[Record | None]:
+        await self._pause()
+        found = [self.table.records.get(key) for key in keys]
+        await self._pause()
+        return found
+
+    async def find(self, plan: Plan, page: PageRequest) -> Page:
+        await self._pause()
+        rows = self._rows_after(plan, page.after)
+        await self._pause()
+        shown = rows[: page.limit]
+        return Page(tuple(shown), self._position(plan, shown[-1]) if len(rows) > len(shown) else None)
+
+    async def count(self, plan: Plan, scan_budget: int) -> int:
+        await self._pause()
+        rows = self._rows(plan)
+        if len(rows) > scan_budget:
+            raise Refused(f"more than {scan_budget} documents would have to be read", Reason.NO_INDEX)
+        return len(rows)
+
+    async def write(self, command: Command, stamp: Stamp) -> WriteResult:
+        await self._pause()
+        self._refuse_below_fence(stamp.epoch)
+        done = effect(command, self.table.records.get(command.key), stamp, key_fields=self._key_fields)
+        if done.put is not None:
+            self._check(done.put)
+            self.table.put(command.key, done.put)
+        await self._pause()
+        return done.result
+
+    async def write_first(self, plan: Plan, update: Update, stamp: Stamp) -> WriteResult:
+        await self._pause()
+        rows = self._rows(plan)
+        if not rows:
+            return NOT_MATCHED
+        return await self.write(Modify(rows[0].key, update, Precondition(plan.filter)), stamp)
+
+    async def apply(self, record: Record) -> ApplyResult:
+        await self._pause()
+        self._refuse_below_fence(record.version.epoch)
+        existing = self.table.records.get(record.key)
+        status = _status(record, existing)
+        if status is ApplyStatus.APPLIED:
+            self.table.put(record.key, record)
+            existing = record
+        await self._pause()
+        return ApplyResult(status, existing)
+
+    async def restamp(self, record: Record, stamp: Stamp, floor: int) -> Record | None:
+        await self._pause()
+        self._refuse_below_fence(stamp.epoch)
+        if self.table.records.get(record.key) != record:
+            return None
+        revision = max(floor, record.version.revision) + 1
+        epoch = max(stamp.epoch, record.version.epoch)
+        ops = (*record.ops, stamp.op)[-8:]
+        renewed = replace(record, version=Version(epoch, revision), op=stamp.op, ops=ops)
+        self.table.put(record.key, renewed)
+        await self._pause()
+        return renewed
+
+    async def purge(self, tombstone: Record) -> bool:
+        await self._pause()
+        if self.table.records.get(tombstone.key) != tombstone or not tombstone.is_tombstone:
+            return False
+        self.table.put(tombstone.key, None)
+        return True
+
+    async def scan(self, segment: Segment, after: Key | None = None) -> AsyncIterator[Record]:
+        for key in sorted(self.table.records, key=_key_rank):
+            if after is not None and _key_rank(key) <= _key_rank(after):
+                continue
+            if hash(key) % segment.total != segment.index:
+                continue
+            await self._pause()
+            if record := self.table.records.get(key):
+                yield record
+
+    async def estimate(self) -> int:
+        return sum(not record.is_tombstone for record in self.table.records.values())
+
+    def _check(self, record: Record) -> None:
+        if self._limits is not None and record.document is not None:
+            self._limits.check(record.key, record.document)
+
+    def _refuse_below_fence(self, epoch: int) -> None:
+        if epoch < self.table.fence:
+            raise Fenced(f"this store takes no writes of epoch {epoch} any more")
+
+    def _rows_after(self, plan: Plan, after: Position | None) -> list[Record]:
+        rows = self._rows(plan)
+        if after is None:
+            return rows
+        place = _rank(after.sort_values, after.key)
+        ranks = [self._row_rank(plan, row) for row in rows]
+        if plan.ascending:
+            return [row for row, rank in zip(rows, ranks, strict=True) if rank > place]
+        return [row for row, rank in zip(rows, ranks, strict=True) if rank < place]
+
+    def _rows(self, plan: Plan) -> list[Record]:
+        rows = [row for row in self.table.records.values() if self._is_selected(plan, row.document)]
+        return sorted(rows, key=lambda row: self._row_rank(plan, row), reverse=not plan.ascending)
+
+    def _is_selected(self, plan: Plan, document: Document | None) -> bool:
+        if document is None or not matches(plan.filter, document.fields):
+            return False
+        return plan.index is None or self._index_values(plan, document.fields) is not None
+
+    def _row_rank(self, plan: Plan, row: Record) -> tuple[list[object], list[object]]:
+        return _rank(self._sort_values(plan, row), row.key)
+
+    def _position(self, plan: Plan, row: Record) -> Position:
+        return Position(self._sort_values(plan, row), row.key)
+
+    def _sort_values(self, plan: Plan, row: Record) -> tuple[object, ...]:
+        values = self._index_values(plan, row.document.fields if row.document else {})
+        return (values or ())[len(plan.index.partition) :] if plan.index else ()
+
+    def _index_values(self, plan: Plan, fields: Fields) -> tuple[object, ...] | None:
+        return index_values(plan.index, fields) if plan.index else ()
+
+
+class MemoryFence:
+    """See `core.ports.Fence`."""
+
+    def __init__(self, table: MemoryTable, pause: Pause = _no_pause) -> None:
+        self._table = table
+        self._pause = pause
+
+    async def raise_to(self, epoch: int) -> None:
+        await self._pause()
+        self._table.fence = max(self._table.fence, epoch)
+        await self._pause()
+
+    async def current(self) -> int:
+        return self._table.fence
+
+    async def lift(self) -> None:
+        await self._pause()
+        self._table.fence = 0
+
+
+def _status(record: Record, existing: Record | None) -> ApplyStatus:
+    """What a mirror write meets: older (or nothing), itself, newer, or another write of the same version."""
+    if existing is None or existing.version < record.version:
+        return ApplyStatus.APPLIED
+    if existing.is_same_write(record):
+        return ApplyStatus.ALREADY_THERE
+    return ApplyStatus.NEWER if existing.version > record.version else ApplyStatus.CONFLICT
+
+
+def _key_rank(key: Key) -> list[object]:
+    return [sort_key(value) for value in key.values]
+
+
+def _rank(sort_values: Sequence[object], key: Key) -> tuple[list[object], list[object]]:
+    return [sort_key(value) for value in sort_values], _key_rank(key)
