@@ -6,9 +6,9 @@ that are not strings carry a tag (`~n` `~d` `~o` `~t` `~f`) that no string can b
 `auth0/mycontainer` stays as it is, and within a fixed prefix the texts sort as the last component does.
 
 A part of one field needs no tag, as its type is declared: numbers are DynamoDB numbers, dates and ObjectIds
-the very texts that documents hold them by. Only the empty string, which DynamoDB refuses in a key, is
-written otherwise: `~e` in a partition; in a sort key, where it must stay the smallest, a U+0000 in front of
-it (and of every string that itself begins with U+0000).
+the very texts that documents hold them by, strings raw but for a leading `~`. The empty string, which
+DynamoDB refuses in a key, is a U+0000 and so stays the smallest; strings that begin with U+0000 get one more.
+So one attribute has one text, be it partition key of one index and sort key of another.
 
 Across different components before the last, the order of the texts is NOT the order of the values
 (`a-b/x` < `a/x`): whoever promises that order has to sort (see `Plan.is_in_text_order`).
@@ -43,24 +43,24 @@ _MILLISECOND = datetime.timedelta(milliseconds=1)
 
 def encode_partition(index: Index, values: Sequence[Value]) -> KeyText:
     """The partition key of normalised values, one a field. Raises BadRequest (KEY_TOO_LONG)."""
-    text = _encode(index.partition, values, is_sort=False)
+    text = _encode(index.partition, values)
     return _within(text, PARTITION_LIMIT, index.partition, values)
 
 
 def encode_sort(index: Index, values: Sequence[Value]) -> KeyText:
     """The sort key of normalised values, one a field. Raises BadRequest (KEY_TOO_LONG)."""
-    text = _encode(index.sort, values, is_sort=True)
+    text = _encode(index.sort, values)
     return _within(text, SORT_LIMIT, index.sort, values)
 
 
 def decode_partition(index: Index, text: KeyText) -> tuple[Value, ...]:
     """The values of a partition key. Raises ValueError where no value has this text."""
-    return _decode(index.partition, text, is_sort=False)
+    return _decode(index.partition, text)
 
 
 def decode_sort(index: Index, text: KeyText) -> tuple[Value, ...]:
     """The values of a sort key. Raises ValueError where no value has this text."""
-    return _decode(index.sort, text, is_sort=True)
+    return _decode(index.sort, text)
 
 
 def join_leading(fields: Sequence[KeyField], values: Sequence[Value]) -> str:
@@ -75,7 +75,7 @@ def begin_text(fields: Sequence[KeyField], values: Sequence[Value], text: str) -
     if place < len(fields) - 1:
         return join_leading(fields, values) + _escape(text)
     if len(fields) == 1:
-        return _lone_string(text, is_sort=True) if text else ""
+        return _lone_string(text) if text else ""
     return join_leading(fields, values) + _escape_first(text)
 
 
@@ -89,17 +89,17 @@ def number_text(value: int | float) -> int | Decimal:
     return int(value)
 
 
-def _encode(fields: Sequence[KeyField], values: Sequence[Value], *, is_sort: bool) -> KeyText:
+def _encode(fields: Sequence[KeyField], values: Sequence[Value]) -> KeyText:
     if len(fields) == 1:
-        return _lone(fields[0].type, values[0], is_sort=is_sort)
+        return _lone(fields[0].type, values[0])
     last = fields[-1]
     tail = _escape_first(values[-1]) if last.type is FieldType.STRING else _tagged(last.type, values[-1])
     return join_leading(fields, values[:-1]) + tail
 
 
-def _decode(fields: Sequence[KeyField], text: KeyText, *, is_sort: bool) -> tuple[Value, ...]:
+def _decode(fields: Sequence[KeyField], text: KeyText) -> tuple[Value, ...]:
     if len(fields) == 1:
-        return (_read_lone(fields[0].type, text, is_sort=is_sort),)
+        return (_read_lone(fields[0].type, text),)
     *leading, last = str(text).split("/", len(fields) - 1)
     if len(leading) != len(fields) - 1:
         raise ValueError(f"the key {text!r} has too few components")
@@ -118,9 +118,9 @@ def _within(text: KeyText, limit: int, fields: Sequence[KeyField], values: Seque
     return text
 
 
-def _lone(kind: FieldType, value: Value, *, is_sort: bool) -> KeyText:
+def _lone(kind: FieldType, value: Value) -> KeyText:
     if kind is FieldType.STRING:
-        return _lone_string(value, is_sort=is_sort)
+        return _lone_string(value)
     if kind is FieldType.NUMBER:
         return number_text(value)
     if kind is FieldType.BOOL:
@@ -128,25 +128,21 @@ def _lone(kind: FieldType, value: Value, *, is_sort: bool) -> KeyText:
     return _tagged(kind, value)[2:]
 
 
-def _read_lone(kind: FieldType, text: KeyText, *, is_sort: bool) -> Value:
+def _read_lone(kind: FieldType, text: KeyText) -> Value:
     if kind is FieldType.NUMBER:
         return _number_of(Decimal(text))
     assert isinstance(text, str)
     if kind is FieldType.STRING:
-        return _read_lone_string(text, is_sort=is_sort)
+        return _read_lone_string(text)
     return _read_tagged(kind, text if kind is FieldType.BOOL else _TAGS[kind] + text)
 
 
-def _lone_string(text: str, *, is_sort: bool) -> str:
-    if not is_sort:
-        return _escape_first(text) or "~e"
+def _lone_string(text: str) -> str:
     return "\0" + text if text[:1] in ("", "\0") else _escape_first(text)
 
 
-def _read_lone_string(text: str, *, is_sort: bool) -> str:
-    if is_sort:
-        return text[1:] if text.startswith("\0") else _unescape_first(text)
-    return "" if text == "~e" else _unescape_first(text)
+def _read_lone_string(text: str) -> str:
+    return text[1:] if text.startswith("\0") else _unescape_first(text)
 
 
 def _component(kind: FieldType, value: Value) -> str:
