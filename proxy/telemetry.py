@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, TypeAlias
 
 from opentelemetry import trace
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.propagate import extract
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
@@ -22,6 +23,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from prometheus_client import start_http_server
 
 from proxy.core.silence import SilentSignals
 
@@ -81,7 +83,7 @@ METRICS = (
     Metric(
         "crossfade.tombstones.purged",
         MetricKind.COUNTER,
-        (),
+        ("collection",),
         "Tombstones removed from MongoDB once the mirror had them.",
     ),
     Metric(
@@ -152,9 +154,18 @@ class Silence(SilentSignals):
 
 
 class Telemetry:
-    """Signals by OpenTelemetry (see `core.ports.Signals`). `stop` flushes; blocking, call it in a thread."""
+    """Signals by OpenTelemetry (see `core.ports.Signals`).
 
-    def __init__(self, meters: MeterProvider, tracers: TracerProvider | None) -> None:
+    `stop` flushes: blocking, call it in a thread. `prometheus_address` is where the page really is.
+    """
+
+    def __init__(
+        self,
+        meters: MeterProvider,
+        tracers: TracerProvider | None,
+        prometheus_address: tuple[str, int] = ("", 0),
+    ) -> None:
+        self.prometheus_address = prometheus_address
         self._meters = meters
         self._tracers = tracers
         meter = meters.get_meter("crossfade")
@@ -273,9 +284,12 @@ def open_telemetry(settings: TelemetrySettings) -> Telemetry | Silence:
     resource = Resource.create(
         {"service.name": "crossfade-proxy", "service.instance.id": settings.service_instance}
     )
-    meters = MeterProvider(_readers(settings), resource)
+    page = _Page(settings.prometheus_address) if settings.prometheus_address else None
+    readers: list[MetricReader] = [page] if page else []
+    if settings.otlp_endpoint:
+        readers.append(_otlp_reader(settings))
     tracers = _tracers(settings, resource) if settings.trace_rate and settings.otlp_endpoint else None
-    return Telemetry(meters, tracers)
+    return Telemetry(MeterProvider(readers, resource), tracers, page.address if page else ("", 0))
 
 
 def _of(kind: MetricKind) -> list[Metric]:
@@ -290,37 +304,28 @@ def _rename(attributes: Mapping[str, str]) -> dict[str, str]:
     return renamed
 
 
-def _readers(settings: TelemetrySettings) -> list[MetricReader]:
-    readers: list[MetricReader] = []
-    if settings.otlp_endpoint:
-        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
+def _otlp_reader(settings: TelemetrySettings) -> MetricReader:
+    # Imported late: this takes 0.3 s that a proxy without it need not wait for at its start.
+    from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 
-        exporter = OTLPMetricExporter(settings.otlp_endpoint)
-        readers.append(PeriodicExportingMetricReader(exporter, round(settings.export_interval * 1000)))
-    if settings.prometheus_address:
-        readers.append(_prometheus(settings.prometheus_address))
-    return readers
+    exporter = OTLPMetricExporter(settings.otlp_endpoint)
+    return PeriodicExportingMetricReader(exporter, round(settings.export_interval * 1000))
 
 
-def _prometheus(address: str) -> MetricReader:
-    from opentelemetry.exporter.prometheus import PrometheusMetricReader
-    from prometheus_client import start_http_server
+class _Page(PrometheusMetricReader):
+    """The Prometheus page: served from its construction until its shutdown."""
 
-    host, _, port = address.rpartition(":")
-    server, thread = start_http_server(int(port), host or "127.0.0.1")
+    def __init__(self, address: str) -> None:
+        host, _, port = address.rpartition(":")
+        self._server, self._thread = start_http_server(int(port), host or "127.0.0.1")
+        self.address: tuple[str, int] = self._server.server_address[:2]  # type: ignore[assignment]
+        super().__init__(disable_target_info=True)
 
-    class Reader(PrometheusMetricReader):
-        """Stops its page with itself."""
-
-        address = server.server_address
-
-        def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
-            super().shutdown(timeout_millis, **kwargs)
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-    return Reader()
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        super().shutdown(timeout_millis, **kwargs)
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
 
 
 def _tracers(settings: TelemetrySettings, resource: Resource) -> TracerProvider:

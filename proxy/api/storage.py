@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -21,7 +21,7 @@ from proxy.core.keys import Key
 from proxy.core.matching import matches
 from proxy.core.page_token import decode_token, encode_token
 from proxy.core.planner import plan
-from proxy.core.query import Order, PageRequest, Plan
+from proxy.core.query import PageRequest, Plan
 from proxy.core.version import Record
 from proxy.core.write import Command
 from proxy.flow.pipeline import Pipeline, Written
@@ -87,17 +87,16 @@ class StorageServicer(storage_pb2_grpc.StorageServiceServicer):
 
     async def Query(self, request: pb.QueryRequest, context: TimedCall) -> pb.QueryResponse:
         collection = self._pipeline.collection(request.collection)
-        filter = _filter_of(request)
         orders = targets.read_orders(request.order)
-        page = self._read_page(collection, filter, orders, request)
-        planned = plan(collection, filter, orders)
+        planned = plan(collection, _filter_of(request), orders)
+        page = self._read_page(collection, planned, request)
         async with limited(self._budget(context), Outcome.NOT_APPLIED):
             found = await self._pipeline.query(collection.name, planned, page)
         response = pb.QueryResponse()
         replies.write_page(response, found)
         replies.write_plan(response.plan, planned)
         if found.next is not None:
-            token = encode_token(self._page_key, collection.name, filter, orders, found.next)
+            token = encode_token(self._page_key, collection.name, planned, found.next)
             response.next_page_token = token
         return response
 
@@ -179,13 +178,11 @@ class StorageServicer(storage_pb2_grpc.StorageServiceServicer):
                 return found.records[0] if found.records else None
             page = replace(page, after=found.next)
 
-    def _read_page(
-        self, collection: Collection, filter: Filter, orders: Sequence[Order], request: pb.QueryRequest
-    ) -> PageRequest:
+    def _read_page(self, collection: Collection, planned: Plan, request: pb.QueryRequest) -> PageRequest:
         settings = collection.settings
         size = targets.read_size(request.page_size, "page_size") or settings.page_size
         token = request.page_token
-        after = decode_token(self._page_key, collection.name, filter, orders, token) if token else None
+        after = decode_token(self._page_key, collection.name, planned, token) if token else None
         return PageRequest(min(size, settings.max_page_size), after, settings.scan_budget)
 
     def _budget(self, context: TimedCall) -> float:
