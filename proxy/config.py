@@ -1,0 +1,289 @@
+"""What a proxy is told at its start, by the collections file, the environment and flags; read here alone.
+
+Every mistake is one sentence that names its place. An environment variable that is empty counts as not set;
+a secret may also be given as a file, whose path is in the variable of the same name with `_FILE` at its end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import secrets
+import socket
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from proxy.core.collection import Collection
+from proxy.core.declaration import declare_all
+
+
+class ConfigError(Exception):
+    """The proxy cannot start like this: `mistakes` has a sentence for each reason."""
+
+    def __init__(self, *mistakes: str) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+def _text(word: str) -> str:
+    return word
+
+
+def _seconds(word: str) -> float:
+    value = float(word)
+    if not 0 <= value <= 3_600:
+        raise ValueError("must be seconds from 0 to 3600")
+    return value
+
+
+def _share(word: str) -> float:
+    value = float(word)
+    if not 0 <= value <= 1:
+        raise ValueError("must be a number from 0 to 1")
+    return value
+
+
+def _truth(word: str) -> bool:
+    if word.lower() not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return word.lower() == "true"
+
+
+def _address(word: str) -> str:
+    host, _, port = word.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65_535:
+        raise ValueError("must be host:port")
+    return word
+
+
+def _address_or_nothing(word: str) -> str:
+    return word and _address(word)
+
+
+def _mongodb_uri(word: str) -> str:
+    if not word.startswith(("mongodb://", "mongodb+srv://")):
+        raise ValueError("must begin with mongodb:// or mongodb+srv://")
+    return word
+
+
+def _endpoint(word: str) -> str:
+    if word and not word.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return word
+
+
+def _secret(word: str) -> bytes:
+    if len(word) < 16:
+        raise ValueError("must have at least 16 characters")
+    return word.encode()
+
+
+def _name(word: str) -> str:
+    if not word or len(word) > 63 or any(character in word for character in '/\\. "$\0'):
+        raise ValueError("must be the name of a MongoDB database")
+    return word
+
+
+def _level(word: str) -> str:
+    if word.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
+    return word.upper()
+
+
+def _setting(
+    variable: str,
+    default: str | Callable[[], str],
+    read: Callable[[str], Any],
+    about: str,
+    *,
+    shown: str = "",
+    is_secret: bool = False,
+) -> Any:
+    """One setting; `default` is written as a person would write it, `shown` where it cannot be shown."""
+    metadata = {
+        "variable": variable,
+        "default": default,
+        "read": read,
+        "about": about,
+        "shown": shown or default,
+        "secret": is_secret,
+    }
+    make = default if callable(default) else lambda: default
+    return dataclasses.field(default_factory=lambda: read(make()), metadata=metadata, repr=not is_secret)
+
+
+def _own_name() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyConfig:
+    """What one proxy process is told; docs/settings.md describes each. Durations in seconds."""
+
+    collections_file: str = _setting(
+        "CROSSFADE_COLLECTIONS", "collections.yaml", _text, "The file that declares the collections."
+    )
+    listen: str = _setting(
+        "CROSSFADE_LISTEN", "127.0.0.1:50051", _address, "Where gRPC is served; port 0 takes a free one."
+    )
+    reuse_port: bool = _setting(
+        "CROSSFADE_REUSE_PORT", "false", _truth, "Whether several processes may share the port."
+    )
+    mongodb_uri: str = _setting(
+        "CROSSFADE_MONGODB_URI",
+        "mongodb://127.0.0.1:27017",
+        _mongodb_uri,
+        "The MongoDB replica set, with credentials if it wants any.",
+        is_secret=True,
+    )
+    dynamodb_endpoint: str = _setting(
+        "CROSSFADE_DYNAMODB_ENDPOINT",
+        "",
+        _endpoint,
+        "Another DynamoDB than AWS's own, DynamoDB Local for one.",
+    )
+    dynamodb_region: str = _setting("AWS_REGION", "us-east-1", _text, "The AWS region of the tables.")
+    control_database: str = _setting(
+        "CROSSFADE_CONTROL_DATABASE",
+        "crossfade",
+        _name,
+        "The MongoDB database of flags, replicas, jobs and the audit trail; who shares it is one proxy.",
+    )
+    replica_id: str = _setting(
+        "CROSSFADE_REPLICA_ID",
+        _own_name,
+        _text,
+        "The name of this process among the replicas; no two may share it.",
+        shown="host, process id and four random digits",
+    )
+    lease_seconds: float = _setting(
+        "CROSSFADE_LEASE_SECONDS",
+        "3",
+        _seconds,
+        "How long a replica cut off from the control database still answers reads, and others wait for it.",
+    )
+    page_token_key: bytes = _setting(
+        "CROSSFADE_PAGE_TOKEN_KEY",
+        lambda: secrets.token_hex(32),
+        _secret,
+        "The secret that authenticates page tokens, the same for all replicas; 16 characters or more.",
+        shown="random: tokens are then good at this process only",
+        is_secret=True,
+    )
+    default_deadline: float = _setting(
+        "CROSSFADE_DEFAULT_DEADLINE", "30", _seconds, "How long a call without a deadline may take."
+    )
+    grace_seconds: float = _setting(
+        "CROSSFADE_GRACE_SECONDS", "10", _seconds, "How long calls may go on after SIGTERM."
+    )
+    prometheus_listen: str = _setting(
+        "CROSSFADE_PROMETHEUS_LISTEN", "", _address_or_nothing, "Where metrics are served; nowhere if empty."
+    )
+    otlp_endpoint: str = _setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT", "", _endpoint, "Where metrics and traces are sent by OTLP over gRPC."
+    )
+    trace_rate: float = _setting("CROSSFADE_TRACE_RATE", "0", _share, "The share of calls that are traced.")
+    log_level: str = _setting(
+        "CROSSFADE_LOG_LEVEL", "INFO", _level, "The least important lines that are logged."
+    )
+
+
+def add_flags(parser: ArgumentParser) -> None:
+    """Give a parser one flag a setting, `--listen` for `listen`; secrets have none."""
+    for entry in dataclasses.fields(ProxyConfig):
+        if not entry.metadata["secret"]:
+            parser.add_argument(flag_of(entry.name), metavar="VALUE", help=entry.metadata["about"])
+
+
+def flag_of(name: str) -> str:
+    return "--" + name.removesuffix("_file").replace("_", "-")
+
+
+def load_config(
+    environment: Mapping[str, str] = os.environ, flags: Mapping[str, str | None] | None = None
+) -> ProxyConfig:
+    """The settings from flags (by the name of their flag, as argparse has them), else from the environment.
+
+    Raises ConfigError with every mistake. A variable that is almost, but not quite, ours is a mistake too.
+    """
+    mistakes = list(_misspelt(environment))
+    values: dict[str, Any] = {}
+    for entry in dataclasses.fields(ProxyConfig):
+        try:
+            values |= _given(entry, environment, flags or {})
+        except ValueError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise ConfigError(*mistakes)
+    return ProxyConfig(**values)
+
+
+def _given(
+    entry: dataclasses.Field[Any], environment: Mapping[str, str], flags: Mapping[str, str | None]
+) -> dict[str, Any]:
+    """The setting by its name if it is given; ValueError with a sentence where it cannot be read."""
+    variable = entry.metadata["variable"]
+    flag = flags.get(flag_of(entry.name)[2:].replace("-", "_"))
+    word = flag if flag is not None else environment.get(variable) or _from_file(environment, variable, entry)
+    if word is None:
+        return {}
+    place = variable if flag is None else flag_of(entry.name)
+    try:
+        return {entry.name: entry.metadata["read"](word)}
+    except ValueError as error:
+        but = "" if entry.metadata["secret"] else f", and is {word!r}"
+        reason = str(error) if str(error).startswith("must") else "must be a number"
+        raise ValueError(f"{place} {reason}{but}") from error
+
+
+def _from_file(environment: Mapping[str, str], variable: str, entry: dataclasses.Field[Any]) -> str | None:
+    path = environment.get(variable + "_FILE")
+    if not path or not entry.metadata["secret"]:
+        return None
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise ValueError(f"{variable}_FILE names {path}, which cannot be read: {error.strerror}") from error
+
+
+def _misspelt(environment: Mapping[str, str]) -> Iterator[str]:
+    known = [entry.metadata["variable"] for entry in dataclasses.fields(ProxyConfig)]
+    for variable in environment:
+        if variable.startswith("CROSSFADE_") and variable not in known:
+            close = difflib.get_close_matches(variable, known, cutoff=0.9)
+            if close and not variable.endswith("_FILE"):
+                yield f"{variable} is not a setting: did you mean {close[0]}?"
+
+
+def load_collections(path: str | Path) -> tuple[Collection, ...]:
+    """The collections that a file declares, in its order. Raises ConfigError with a mistake a collection."""
+    collections, mistakes = declare_all(_read_yaml(path))
+    if mistakes:
+        raise ConfigError(*(f"{path}: {mistake}" for mistake in mistakes))
+    return tuple(collections)
+
+
+def _read_yaml(path: str | Path) -> Any:
+    try:
+        return yaml.load(Path(path).read_text(), _Loader)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that does not let a second key of the same name win silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for place, name in enumerate(names):
+            if name in names[:place]:
+                raise yaml.MarkedYAMLError(problem=f"{name} is there twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
