@@ -40,9 +40,11 @@ class MemoryTable:
         self.marks: dict[str, int] = {}
 
     def put(self, key: Key, record: Record | None) -> None:
-        """Store or remove a record, and tell the feed."""
+        """Store or remove a record, and tell the feed; the removal of a tombstone is no event."""
         if record is None:
-            self.records.pop(key, None)
+            gone = self.records.pop(key, None)
+            if gone is None or gone.is_tombstone:
+                return
         else:
             self.records[key] = record
         self.events.append((key, record))

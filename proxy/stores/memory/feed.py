@@ -1,0 +1,54 @@
+"""The feed of a collection in memory: the table's own list of events, by index; for tests and simulations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from proxy.core.keys import Key
+from proxy.core.ports import Clock, FeedBatch, FeedLost
+from proxy.stores.memory.store import MemoryTable
+
+BATCH = 100
+POLL = 0.005
+HEARTBEAT = 0.1
+
+
+class MemoryFeed:
+    """See `core.ports.Feed`. `oldest` is the first event that is still held: raise it to lose a feed."""
+
+    def __init__(self, table: MemoryTable, clock: Clock) -> None:
+        self._table = table
+        self._clock = clock
+        self.oldest = 0
+
+    async def tip(self) -> str:
+        return str(len(self._table.events))
+
+    async def mark(self) -> str:
+        name = self._clock.new_op().hex()
+        self._table.marks[name] = len(self._table.events)
+        return name
+
+    async def follow(self, position: str) -> AsyncIterator[FeedBatch]:
+        start, told = int(position), -HEARTBEAT
+        told_marks: set[str] = set()
+        while True:
+            if start < self.oldest:
+                raise FeedLost(f"the events before {self.oldest} are gone, and {start} is asked for")
+            end = min(start + BATCH, len(self._table.events))
+            marks = self._passed(end) - told_marks
+            if end > start or marks or _seconds() - told >= HEARTBEAT:
+                keys: dict[Key, None] = dict.fromkeys(key for key, _ in self._table.events[start:end])
+                committed_at = self._clock.now() if keys else 0
+                start, told, told_marks = end, _seconds(), told_marks | marks
+                yield FeedBatch(tuple(keys), str(end), frozenset(marks), committed_at)
+            else:
+                await asyncio.sleep(POLL)
+
+    def _passed(self, end: int) -> set[str]:
+        return {name for name, at in self._table.marks.items() if at <= end}
+
+
+def _seconds() -> float:
+    return asyncio.get_running_loop().time()
