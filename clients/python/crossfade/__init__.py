@@ -38,7 +38,14 @@ from crossfade.errors import (
     Unreachable,
     Unsupported,
 )
-from crossfade.migration import AsyncMigrationClient, DivergenceKind, DivergenceState, Stage
+from crossfade.migration import (
+    AsyncMigrationClient,
+    DivergenceKind,
+    DivergenceState,
+    JobKind,
+    JobState,
+    Stage,
+)
 from crossfade.operations import (
     ASCENDING,
     DESCENDING,
@@ -110,6 +117,8 @@ __all__ = [
     "InvalidDocument",
     "InvalidFilter",
     "InvalidUpdate",
+    "JobKind",
+    "JobState",
     "MigrationClient",
     "Mirror",
     "NoIndex",

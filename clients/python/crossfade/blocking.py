@@ -224,6 +224,8 @@ class MigrationClient(_BlockingClient[AsyncMigrationClient]):
     list_collections = _waited(AsyncMigrationClient.list_collections)
     get_collection = _waited(AsyncMigrationClient.get_collection)
     move_stage = _waited(AsyncMigrationClient.move_stage)
+    start_job = _waited(AsyncMigrationClient.start_job)
+    wait_for_job = _waited(AsyncMigrationClient.wait_for_job)
     list_divergences = _waited(AsyncMigrationClient.list_divergences)
     list_replicas = _waited(AsyncMigrationClient.list_replicas)
     get_replica = _waited(AsyncMigrationClient.get_replica)

@@ -1,5 +1,5 @@
-"""The operator's client: how the migration of each collection stands, and the one verb that moves
-it.
+"""The operator's client: how the migration of each collection stands, the jobs that prepare it, and
+the one verb that moves it.
 
 What is returned are the contract's own messages (crossfade.v1.migration_pb2), whose every field is
 explained in proto/crossfade/v1/migration.proto.
@@ -7,7 +7,8 @@ explained in proto/crossfade/v1/migration.proto.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Self
 
@@ -62,6 +63,22 @@ class DivergenceState(Enum):
     RECHECKING = pb.DIVERGENCE_STATE_RECHECKING
     REPAIRED = pb.DIVERGENCE_STATE_REPAIRED
     CLOSED = pb.DIVERGENCE_STATE_CLOSED
+
+
+class JobKind(Enum):
+    """What moves or compares documents without a client; see the contract."""
+
+    BACKFILL = pb.JOB_KIND_BACKFILL
+    VERIFY = pb.JOB_KIND_VERIFY
+    FEED = pb.JOB_KIND_FEED
+
+
+class JobState(Enum):
+    """How a job stands; see the contract."""
+
+    RUNNING = pb.JOB_STATE_RUNNING
+    FINISHED = pb.JOB_STATE_FINISHED
+    FAILED = pb.JOB_STATE_FAILED
 
 
 class AsyncMigrationClient:
@@ -124,6 +141,34 @@ class AsyncMigrationClient:
         return await self._transport.call(
             self._stub.MoveStage, request, repeat=Repeat.NEVER, writes=not dry_run, timeout=timeout
         )
+
+    async def start_job(self, collection: str, kind: JobKind) -> pb.Job:
+        """Start to copy (BACKFILL) or to compare (VERIFY) all documents, or join in the run under way.
+
+        Returns at once. Raises Refused if the stage has no mirror.
+        """
+        request = pb.StartJobRequest(collection=collection, kind=kind.value)
+        return await self._transport.call(self._stub.StartJob, request, writes=True)
+
+    async def wait_for_job(
+        self,
+        job: pb.Job,
+        *,
+        on_progress: Callable[[pb.Job], object] | None = None,
+        interval: float = 0.25,
+    ) -> pb.Job:
+        """The job when it runs no more, or its successor if it was started again meanwhile.
+
+        Asks every `interval` seconds; each answer goes to `on_progress`. Failures in passing are
+        waited out by the client's retries; the rest are raised, and the job goes on.
+        """
+        while job.state == pb.JOB_STATE_RUNNING:
+            await asyncio.sleep(interval)
+            collection = await self.get_collection(job.collection)
+            job = next((found for found in collection.jobs if found.kind == job.kind), job)
+            if on_progress:
+                on_progress(job)
+        return job
 
     async def list_divergences(
         self,

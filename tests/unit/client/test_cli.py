@@ -14,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from crossfade.cli import main
 from crossfade.cli.arguments import parse
+from crossfade.cli.progress import Progress
 from crossfade.cli.tables import Table, plain, show
 from crossfade.v1 import document_pb2, error_pb2
 from crossfade.v1 import migration_pb2 as pb
@@ -168,6 +169,72 @@ def test_a_closed_gate_prints_the_checks_and_exits_1(run: Run, remote_proxy: Fak
     assert [check["result"] for check in data["checks"]] == ["PASSED", "FAILED"]
 
 
+def job(state: pb.JobState, *, clean: bool = False, **counts: int) -> pb.Job:
+    return pb.Job(
+        collection="cron_jobs",
+        kind=pb.JOB_KIND_VERIFY,
+        state=state,
+        clean=clean,
+        counts=counts,
+        epoch=4,
+        update_time=Timestamp(seconds=1_500_283_380),
+    )
+
+
+RUNNING = job(pb.JOB_STATE_RUNNING, MATCH=3)
+
+
+def test_a_job_is_started_and_left_alone(run: Run, remote_proxy: FakeProxy) -> None:
+    remote_proxy.answer("StartJob", RUNNING)
+    status, out, err = run("verify", "cron_jobs")
+    assert (status, err) == (0, "")
+    assert out == "verify of cron_jobs: running (epoch 4, 2017-07-17 09:23:00Z); match 3\n"
+    assert remote_proxy.requests == [pb.StartJobRequest(collection="cron_jobs", kind=pb.JOB_KIND_VERIFY)]
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "words"),
+    [
+        (job(pb.JOB_STATE_FINISHED, clean=True, MATCH=9), 0, "finished, clean"),
+        (job(pb.JOB_STATE_FINISHED, MATCH=8, MISMATCH=1), 1, "finished, not clean"),
+        (job(pb.JOB_STATE_FAILED, MATCH=8), 1, "failed"),
+    ],
+)
+def test_a_job_that_is_waited_for_exits_by_its_end(
+    run: Run, remote_proxy: FakeProxy, end: pb.Job, status: int, words: str
+) -> None:
+    remote_proxy.answer("StartJob", RUNNING)
+    remote_proxy.answer("GetCollection", pb.Collection(jobs=[RUNNING]), pb.Collection(jobs=[end]))
+    code, out, err = run("verify", "cron_jobs", "--wait")
+    assert code == status
+    assert out.startswith(f"verify of cron_jobs: {words} (epoch 4")
+    assert "running" in err
+
+
+def test_a_job_in_json_is_the_contracts(run: Run, remote_proxy: FakeProxy) -> None:
+    remote_proxy.answer("StartJob", job(pb.JOB_STATE_FINISHED, MATCH=8, MISMATCH=1))
+    status, out, _ = run("verify", "cron_jobs", "--wait", "--json")
+    data = json.loads(out)
+    assert status == 1
+    assert (data["state"], data["clean"]) == ("JOB_STATE_FINISHED", False)
+    assert data["counts"] == {"MATCH": "8", "MISMATCH": "1"}
+
+
+def test_status_of_one_collection_tells_its_jobs(run: Run, remote_proxy: FakeProxy) -> None:
+    remote_proxy.answer("GetCollection", pb.Collection(name="cron_jobs", jobs=[RUNNING]))
+    assert "verify:            running (epoch 4" in run("status", "cron_jobs")[1]
+
+
+def test_a_terminal_sees_progress_on_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with Progress() as progress:
+        for line in ("one", "one", "two"):
+            progress.tell(line)
+    assert capsys.readouterr().err == "\r\x1b[Kone\r\x1b[Ktwo\r\x1b[K"
+
+
 def test_divergences(run: Run, remote_proxy: FakeProxy) -> None:
     key = document_pb2.Document(
         fields=[document_pb2.Field(name="name", value=document_pb2.Value(string_value="a"))]
@@ -246,6 +313,7 @@ def test_an_unreachable_proxy_exits_3(capsys: pytest.CaptureFixture[str]) -> Non
         ["stage", "c", "MONGO"],
         ["divergences", "--kind", "odd"],
         ["status", "--limit"],
+        ["verify"],
     ],
     ids=str,
 )

@@ -14,6 +14,8 @@ from crossfade import (
     DivergenceKind,
     DivergenceState,
     GateClosed,
+    JobKind,
+    JobState,
     Outcome,
     Stage,
     Unavailable,
@@ -37,6 +39,8 @@ async def operator(proxy: FakeProxy) -> AsyncIterator[AsyncMigrationClient]:
         (Stage, pb.Stage, "STAGE_"),
         (DivergenceKind, pb.DivergenceKind, "DIVERGENCE_KIND_"),
         (DivergenceState, pb.DivergenceState, "DIVERGENCE_STATE_"),
+        (JobKind, pb.JobKind, "JOB_KIND_"),
+        (JobState, pb.JobState, "JOB_STATE_"),
     ],
 )
 def test_names_are_those_of_the_contract(ours: type[Enum], theirs: Any, prefix: str) -> None:
@@ -112,3 +116,28 @@ async def test_a_move_is_never_repeated(
         await operator.move_stage("jobs", Stage.DYNAMO_PRIMARY, dry_run=dry_run)
     assert caught.value.outcome is outcome
     assert len(proxy.requests) == 1
+
+
+def told(state: pb.JobState, copied: int) -> pb.Collection:
+    job = pb.Job(collection="jobs", kind=pb.JOB_KIND_BACKFILL, state=state, counts={"copied": copied})
+    return pb.Collection(jobs=[job, pb.Job(kind=pb.JOB_KIND_FEED, state=pb.JOB_STATE_RUNNING)])
+
+
+async def test_a_job_is_waited_for_until_it_runs_no_more(
+    proxy: FakeProxy, operator: AsyncMigrationClient
+) -> None:
+    proxy.answer("StartJob", told(pb.JOB_STATE_RUNNING, 0).jobs[0])
+    proxy.answer(
+        "GetCollection",
+        pb.Collection(),
+        told(pb.JOB_STATE_RUNNING, 5),
+        Failure(grpc.StatusCode.UNAVAILABLE),
+        told(pb.JOB_STATE_FINISHED, 9),
+    )
+    job = await operator.start_job("jobs", JobKind.BACKFILL)
+    seen: list[pb.Job] = []
+    done = await operator.wait_for_job(job, on_progress=seen.append, interval=0.001)
+    assert proxy.requests[0] == pb.StartJobRequest(collection="jobs", kind=pb.JOB_KIND_BACKFILL)
+    assert [found.counts["copied"] for found in seen] == [0, 5, 9]
+    assert done == seen[-1]
+    assert done.state == JobState.FINISHED.value

@@ -1,7 +1,7 @@
-"""The operator's command line: `crossfade status`, `stage`, `divergences`, `replicas`.
+"""The operator's command line: `crossfade status`, `backfill`, `verify`, `stage`, `divergences`, `replicas`.
 
-The exit status is 0 if all is well, 1 if the proxy refused or a check failed, 2 if the command line
-is wrong, 3 if no proxy could be reached or it did not answer in time.
+The exit status is 0 if all is well, 1 if the proxy refused, a check failed or a job left something to
+mend, 2 if the command line is wrong, 3 if no proxy could be reached or it did not answer in time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from crossfade.errors import CrossfadeError, DeadlineExceeded, GateClosed, Unava
 from crossfade.migration import AsyncMigrationClient
 from crossfade.transport import NO_RETRIES
 
-OK, REFUSED, UNREACHABLE = 0, 1, 3
+OK, REFUSED, UNREACHABLE, INTERRUPTED = 0, 1, 3, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CrossfadeError as error:
         _tell(error, arguments.json)
         return UNREACHABLE if isinstance(error, Unavailable | DeadlineExceeded) else REFUSED
+    except KeyboardInterrupt:
+        return INTERRUPTED
     if arguments.json:
         print(json.dumps(answer.data, indent=2))
     else:
@@ -40,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _ask(arguments: Any) -> Answer:
-    client = AsyncMigrationClient(arguments.address, timeout=arguments.timeout, retry=NO_RETRIES)
+    retry = None if arguments.wait else NO_RETRIES  # who waits for minutes wants to see it through
+    client = AsyncMigrationClient(arguments.address, timeout=arguments.timeout, retry=retry)
     async with client:
         return await COMMANDS[arguments.command](client, arguments)
 

@@ -10,7 +10,7 @@ from crossfade.migration import DivergenceKind, DivergenceState, Stage
 from crossfade.transport import DEFAULT_ADDRESS
 
 _EPILOG = """\
-exit status: 0 all is well, 1 refused or not safe, 2 wrong command line, 3 no proxy reached
+exit status: 0 all is well, 1 refused, not safe or not clean, 2 wrong command line, 3 no proxy reached
 environment: CROSSFADE_ADDRESS is the proxy's host:port (several with commas between)
 """
 
@@ -25,6 +25,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_status(commands)
+    _add_job(commands, "backfill", "copy what was there before the mirror was")
+    _add_job(commands, "verify", "compare both stores completely")
     _add_stage(commands)
     _add_divergences(commands)
     _add_replicas(commands)
@@ -34,6 +36,15 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _add_status(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _add(commands, "status", "how the migration of all collections, or of one, stands")
     command.add_argument("collection", nargs="?", help="tell all about this one")
+
+
+def _add_job(commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, purpose: str) -> None:
+    command = _add(commands, name, purpose)
+    command.description = f"{purpose.capitalize()}, while clients go on; joins in a run that is under way."
+    command.add_argument("collection")
+    command.add_argument(
+        "--wait", action="store_true", help="until it is done; exits 1 if it left something to mend"
+    )
 
 
 def _add_stage(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -71,7 +82,8 @@ def _add(
         help=f"the proxy's host:port (CROSSFADE_ADDRESS, else {DEFAULT_ADDRESS})",
     )
     command.add_argument("--json", action="store_true", help="print JSON for scripts")
-    command.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS")
+    command.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help="of each call")
+    command.set_defaults(wait=False)
     return command
 
 

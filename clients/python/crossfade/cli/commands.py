@@ -13,11 +13,13 @@ from crossfade.cli.messages import (
     collection_lines,
     collections_table,
     divergences_table,
+    job_line,
     move_lines,
     replicas_table,
 )
+from crossfade.cli.progress import Progress
 from crossfade.cli.tables import Table
-from crossfade.migration import AsyncMigrationClient
+from crossfade.migration import AsyncMigrationClient, JobKind
 from crossfade.v1 import migration_pb2 as pb
 
 
@@ -53,6 +55,16 @@ async def stage(client: AsyncMigrationClient, arguments: argparse.Namespace) -> 
     return Answer(parts, as_json(response), is_good=is_safe or not arguments.dry_run)
 
 
+async def job(client: AsyncMigrationClient, arguments: argparse.Namespace) -> Answer:
+    """Both `backfill` and `verify`: only a job that was waited for can turn out not to be clean."""
+    job = await client.start_job(arguments.collection, JobKind[arguments.command.upper()])
+    if not arguments.wait:
+        return Answer((job_line(job),), as_json(job))
+    with Progress() as progress:
+        job = await client.wait_for_job(job, on_progress=lambda job: progress.tell(job_line(job)))
+    return Answer((job_line(job),), as_json(job), is_good=job.clean)
+
+
 async def divergences(client: AsyncMigrationClient, arguments: argparse.Namespace) -> Answer:
     found = await client.list_divergences(
         collection=arguments.collection,
@@ -70,6 +82,8 @@ async def replicas(client: AsyncMigrationClient, arguments: argparse.Namespace) 
 
 COMMANDS: dict[str, Callable[[AsyncMigrationClient, argparse.Namespace], Awaitable[Answer]]] = {
     "status": status,
+    "backfill": job,
+    "verify": job,
     "stage": stage,
     "divergences": divergences,
     "replicas": replicas,

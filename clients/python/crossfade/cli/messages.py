@@ -63,6 +63,7 @@ def collection_lines(collection: pb.Collection) -> str:
         ("lag", _lag(mirror)),
         ("last error", mirror.last_error or "-"),
         *_counts(collection.counts),
+        *((_job_kind(job), _job(job)) for job in collection.jobs),
         ("shadow rate", f"{settings.shadow_rate:g}"),
         ("mirror timeout", _seconds(settings.mirror_timeout)),
     ]
@@ -88,6 +89,11 @@ def move_lines(response: pb.MoveStageResponse, dry_run: bool, is_safe: bool) -> 
     steps = ", ".join(f"{_step(timing.step)} {_milliseconds(timing.duration)}" for timing in response.steps)
     held = f"; writes were held for {_milliseconds(response.hold)}"
     return f"{where}{held}" + (f" ({steps})" if steps else "")
+
+
+def job_line(job: pb.Job) -> str:
+    """How one job stands, in a sentence."""
+    return f"{_job_kind(job)} of {job.collection}: {_job(job)}"
 
 
 def divergences_table(divergences: Sequence[pb.Divergence]) -> Table:
@@ -176,6 +182,19 @@ def _counts(counts: pb.Counts) -> list[tuple[str, str]]:
         ("shadow reads", shadow),
         ("divergences", f"{counts.open_divergences} open"),
     ]
+
+
+def _job_kind(job: pb.Job) -> str:
+    return _words(_name(pb.JobKind, job.kind, "JOB_KIND_"))
+
+
+def _job(job: pb.Job) -> str:
+    state = _words(_name(pb.JobState, job.state, "JOB_STATE_"))
+    if job.state == pb.JOB_STATE_FINISHED:
+        state += ", clean" if job.clean else ", not clean"
+    counts = ", ".join(f"{name.lower()} {count}" for name, count in sorted(job.counts.items()))
+    words = [f"{state} (epoch {job.epoch}, {_time(job.update_time)})", counts, job.message]
+    return "; ".join(word for word in words if word)
 
 
 def _result(check: pb.Check) -> str:

@@ -36,6 +36,20 @@ class Step(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STEP_PUBLISH: _ClassVar[Step]
     STEP_ABORT: _ClassVar[Step]
 
+class JobKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    JOB_KIND_UNSPECIFIED: _ClassVar[JobKind]
+    JOB_KIND_BACKFILL: _ClassVar[JobKind]
+    JOB_KIND_VERIFY: _ClassVar[JobKind]
+    JOB_KIND_FEED: _ClassVar[JobKind]
+
+class JobState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    JOB_STATE_UNSPECIFIED: _ClassVar[JobState]
+    JOB_STATE_RUNNING: _ClassVar[JobState]
+    JOB_STATE_FINISHED: _ClassVar[JobState]
+    JOB_STATE_FAILED: _ClassVar[JobState]
+
 class DivergenceKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     DIVERGENCE_KIND_UNSPECIFIED: _ClassVar[DivergenceKind]
@@ -82,6 +96,14 @@ STEP_FENCE: Step
 STEP_DRAIN: Step
 STEP_PUBLISH: Step
 STEP_ABORT: Step
+JOB_KIND_UNSPECIFIED: JobKind
+JOB_KIND_BACKFILL: JobKind
+JOB_KIND_VERIFY: JobKind
+JOB_KIND_FEED: JobKind
+JOB_STATE_UNSPECIFIED: JobState
+JOB_STATE_RUNNING: JobState
+JOB_STATE_FINISHED: JobState
+JOB_STATE_FAILED: JobState
 DIVERGENCE_KIND_UNSPECIFIED: DivergenceKind
 DIVERGENCE_KIND_STUCK_LAG: DivergenceKind
 DIVERGENCE_KIND_TRUE_MISMATCH: DivergenceKind
@@ -107,7 +129,7 @@ DIVERGENCE_SOURCE_RECONCILER: DivergenceSource
 DIVERGENCE_SOURCE_VERIFY: DivergenceSource
 
 class Collection(_message.Message):
-    __slots__ = ("name", "stage", "epoch", "primary", "stage_time", "mongo_namespace", "dynamo_table", "partition_key", "sort_key", "indexes", "settings", "mirror", "counts", "change")
+    __slots__ = ("name", "stage", "epoch", "primary", "stage_time", "mongo_namespace", "dynamo_table", "partition_key", "sort_key", "indexes", "settings", "mirror", "counts", "change", "jobs")
     NAME_FIELD_NUMBER: _ClassVar[int]
     STAGE_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -122,6 +144,7 @@ class Collection(_message.Message):
     MIRROR_FIELD_NUMBER: _ClassVar[int]
     COUNTS_FIELD_NUMBER: _ClassVar[int]
     CHANGE_FIELD_NUMBER: _ClassVar[int]
+    JOBS_FIELD_NUMBER: _ClassVar[int]
     name: str
     stage: Stage
     epoch: int
@@ -136,7 +159,8 @@ class Collection(_message.Message):
     mirror: MirrorHealth
     counts: Counts
     change: Change
-    def __init__(self, name: _Optional[str] = ..., stage: _Optional[_Union[Stage, str]] = ..., epoch: _Optional[int] = ..., primary: _Optional[_Union[Store, str]] = ..., stage_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., mongo_namespace: _Optional[str] = ..., dynamo_table: _Optional[str] = ..., partition_key: _Optional[_Iterable[str]] = ..., sort_key: _Optional[_Iterable[str]] = ..., indexes: _Optional[_Iterable[_Union[Index, _Mapping]]] = ..., settings: _Optional[_Union[CollectionSettings, _Mapping]] = ..., mirror: _Optional[_Union[MirrorHealth, _Mapping]] = ..., counts: _Optional[_Union[Counts, _Mapping]] = ..., change: _Optional[_Union[Change, _Mapping]] = ...) -> None: ...
+    jobs: _containers.RepeatedCompositeFieldContainer[Job]
+    def __init__(self, name: _Optional[str] = ..., stage: _Optional[_Union[Stage, str]] = ..., epoch: _Optional[int] = ..., primary: _Optional[_Union[Store, str]] = ..., stage_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., mongo_namespace: _Optional[str] = ..., dynamo_table: _Optional[str] = ..., partition_key: _Optional[_Iterable[str]] = ..., sort_key: _Optional[_Iterable[str]] = ..., indexes: _Optional[_Iterable[_Union[Index, _Mapping]]] = ..., settings: _Optional[_Union[CollectionSettings, _Mapping]] = ..., mirror: _Optional[_Union[MirrorHealth, _Mapping]] = ..., counts: _Optional[_Union[Counts, _Mapping]] = ..., change: _Optional[_Union[Change, _Mapping]] = ..., jobs: _Optional[_Iterable[_Union[Job, _Mapping]]] = ...) -> None: ...
 
 class Index(_message.Message):
     __slots__ = ("name", "kind", "partition_key", "sort_key")
@@ -317,6 +341,43 @@ class StepTiming(_message.Message):
     step: Step
     duration: _duration_pb2.Duration
     def __init__(self, step: _Optional[_Union[Step, str]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class Job(_message.Message):
+    __slots__ = ("collection", "kind", "state", "clean", "counts", "epoch", "start_time", "update_time", "message")
+    class CountsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CLEAN_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    kind: JobKind
+    state: JobState
+    clean: bool
+    counts: _containers.ScalarMap[str, int]
+    epoch: int
+    start_time: _timestamp_pb2.Timestamp
+    update_time: _timestamp_pb2.Timestamp
+    message: str
+    def __init__(self, collection: _Optional[str] = ..., kind: _Optional[_Union[JobKind, str]] = ..., state: _Optional[_Union[JobState, str]] = ..., clean: _Optional[bool] = ..., counts: _Optional[_Mapping[str, int]] = ..., epoch: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ...) -> None: ...
+
+class StartJobRequest(_message.Message):
+    __slots__ = ("collection", "kind")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    kind: JobKind
+    def __init__(self, collection: _Optional[str] = ..., kind: _Optional[_Union[JobKind, str]] = ...) -> None: ...
 
 class ListDivergencesRequest(_message.Message):
     __slots__ = ("collection", "kind", "state", "page_size", "page_token")

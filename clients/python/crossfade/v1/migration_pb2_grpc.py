@@ -32,8 +32,8 @@ class MigrationServiceStub:
     what the control documents say. What is told about traffic (shadow reads,
     breaker) is what the answering replica has seen since it started.
 
-    Later verbs (Rollback, Rehearse, Abort, StartBackfill, StartVerify, Repair)
-    have their place here; none of them changes what is below.
+    Later verbs (Rollback, Rehearse, Abort, Repair) have their place here; none of
+    them changes what is below.
     """
 
     def __init__(self, channel):
@@ -56,6 +56,11 @@ class MigrationServiceStub:
                 '/crossfade.v1.MigrationService/MoveStage',
                 request_serializer=crossfade_dot_v1_dot_migration__pb2.MoveStageRequest.SerializeToString,
                 response_deserializer=crossfade_dot_v1_dot_migration__pb2.MoveStageResponse.FromString,
+                _registered_method=True)
+        self.StartJob = channel.unary_unary(
+                '/crossfade.v1.MigrationService/StartJob',
+                request_serializer=crossfade_dot_v1_dot_migration__pb2.StartJobRequest.SerializeToString,
+                response_deserializer=crossfade_dot_v1_dot_migration__pb2.Job.FromString,
                 _registered_method=True)
         self.ListDivergences = channel.unary_unary(
                 '/crossfade.v1.MigrationService/ListDivergences',
@@ -81,8 +86,8 @@ class MigrationServiceServicer:
     what the control documents say. What is told about traffic (shadow reads,
     breaker) is what the answering replica has seen since it started.
 
-    Later verbs (Rollback, Rehearse, Abort, StartBackfill, StartVerify, Repair)
-    have their place here; none of them changes what is below.
+    Later verbs (Rollback, Rehearse, Abort, Repair) have their place here; none of
+    them changes what is below.
     """
 
     def ListCollections(self, request, context):
@@ -113,6 +118,20 @@ class MigrationServiceServicer:
         Fails with STAGE_NOT_ALLOWED if the stages are not neighbours, with
         GATE_CLOSED if a check failed, with ETAG_MISMATCH if `epoch` was given and
         is not the collection's, and with CONTENTION if another move is running.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartJob(self, request, context):
+        """Starts to copy or to compare all documents of a collection, while clients
+        go on, and returns at once; `jobs` of GetCollection tell how it gets on. The
+        job does not depend on the caller. If one of its kind is running already,
+        that one is returned, and no other is started.
+
+        Both need a mirror: fails with STAGE_NOT_ALLOWED in MONGO_ONLY and
+        DYNAMO_ONLY. Fails with UNKNOWN_COLLECTION if the collection is not
+        configured.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -158,6 +177,11 @@ def add_MigrationServiceServicer_to_server(servicer, server):
                     request_deserializer=crossfade_dot_v1_dot_migration__pb2.MoveStageRequest.FromString,
                     response_serializer=crossfade_dot_v1_dot_migration__pb2.MoveStageResponse.SerializeToString,
             ),
+            'StartJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartJob,
+                    request_deserializer=crossfade_dot_v1_dot_migration__pb2.StartJobRequest.FromString,
+                    response_serializer=crossfade_dot_v1_dot_migration__pb2.Job.SerializeToString,
+            ),
             'ListDivergences': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDivergences,
                     request_deserializer=crossfade_dot_v1_dot_migration__pb2.ListDivergencesRequest.FromString,
@@ -188,8 +212,8 @@ class MigrationService:
     what the control documents say. What is told about traffic (shadow reads,
     breaker) is what the answering replica has seen since it started.
 
-    Later verbs (Rollback, Rehearse, Abort, StartBackfill, StartVerify, Repair)
-    have their place here; none of them changes what is below.
+    Later verbs (Rollback, Rehearse, Abort, Repair) have their place here; none of
+    them changes what is below.
     """
 
     @staticmethod
@@ -263,6 +287,33 @@ class MigrationService:
             '/crossfade.v1.MigrationService/MoveStage',
             crossfade_dot_v1_dot_migration__pb2.MoveStageRequest.SerializeToString,
             crossfade_dot_v1_dot_migration__pb2.MoveStageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crossfade.v1.MigrationService/StartJob',
+            crossfade_dot_v1_dot_migration__pb2.StartJobRequest.SerializeToString,
+            crossfade_dot_v1_dot_migration__pb2.Job.FromString,
             options,
             channel_credentials,
             insecure,

@@ -33,8 +33,8 @@ class MigrationServiceStub:
     what the control documents say. What is told about traffic (shadow reads,
     breaker) is what the answering replica has seen since it started.
 
-    Later verbs (Rollback, Rehearse, Abort, StartBackfill, StartVerify, Repair)
-    have their place here; none of them changes what is below.
+    Later verbs (Rollback, Rehearse, Abort, Repair) have their place here; none of
+    them changes what is below.
     """
 
     @_typing.overload
@@ -61,6 +61,16 @@ class MigrationServiceStub:
     GATE_CLOSED if a check failed, with ETAG_MISMATCH if `epoch` was given and
     is not the collection's, and with CONTENTION if another move is running.
     """
+    StartJob: _grpc.UnaryUnaryMultiCallable[_migration_pb2.StartJobRequest, _migration_pb2.Job]
+    """Starts to copy or to compare all documents of a collection, while clients
+    go on, and returns at once; `jobs` of GetCollection tell how it gets on. The
+    job does not depend on the caller. If one of its kind is running already,
+    that one is returned, and no other is started.
+
+    Both need a mirror: fails with STAGE_NOT_ALLOWED in MONGO_ONLY and
+    DYNAMO_ONLY. Fails with UNKNOWN_COLLECTION if the collection is not
+    configured.
+    """
     ListDivergences: _grpc.UnaryUnaryMultiCallable[_migration_pb2.ListDivergencesRequest, _migration_pb2.ListDivergencesResponse]
     """Lists recorded divergences, the latest first."""
     ListReplicas: _grpc.UnaryUnaryMultiCallable[_migration_pb2.ListReplicasRequest, _migration_pb2.ListReplicasResponse]
@@ -78,8 +88,8 @@ class MigrationServiceAsyncStub(MigrationServiceStub):
     what the control documents say. What is told about traffic (shadow reads,
     breaker) is what the answering replica has seen since it started.
 
-    Later verbs (Rollback, Rehearse, Abort, StartBackfill, StartVerify, Repair)
-    have their place here; none of them changes what is below.
+    Later verbs (Rollback, Rehearse, Abort, Repair) have their place here; none of
+    them changes what is below.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -103,6 +113,16 @@ class MigrationServiceAsyncStub(MigrationServiceStub):
     GATE_CLOSED if a check failed, with ETAG_MISMATCH if `epoch` was given and
     is not the collection's, and with CONTENTION if another move is running.
     """
+    StartJob: _aio.UnaryUnaryMultiCallable[_migration_pb2.StartJobRequest, _migration_pb2.Job]  # type: ignore[assignment]
+    """Starts to copy or to compare all documents of a collection, while clients
+    go on, and returns at once; `jobs` of GetCollection tell how it gets on. The
+    job does not depend on the caller. If one of its kind is running already,
+    that one is returned, and no other is started.
+
+    Both need a mirror: fails with STAGE_NOT_ALLOWED in MONGO_ONLY and
+    DYNAMO_ONLY. Fails with UNKNOWN_COLLECTION if the collection is not
+    configured.
+    """
     ListDivergences: _aio.UnaryUnaryMultiCallable[_migration_pb2.ListDivergencesRequest, _migration_pb2.ListDivergencesResponse]  # type: ignore[assignment]
     """Lists recorded divergences, the latest first."""
     ListReplicas: _aio.UnaryUnaryMultiCallable[_migration_pb2.ListReplicasRequest, _migration_pb2.ListReplicasResponse]  # type: ignore[assignment]
@@ -119,8 +139,8 @@ class MigrationServiceServicer(metaclass=_abc_1.ABCMeta):
     what the control documents say. What is told about traffic (shadow reads,
     breaker) is what the answering replica has seen since it started.
 
-    Later verbs (Rollback, Rehearse, Abort, StartBackfill, StartVerify, Repair)
-    have their place here; none of them changes what is below.
+    Later verbs (Rollback, Rehearse, Abort, Repair) have their place here; none of
+    them changes what is below.
     """
 
     @_abc_1.abstractmethod
@@ -159,6 +179,22 @@ class MigrationServiceServicer(metaclass=_abc_1.ABCMeta):
         Fails with STAGE_NOT_ALLOWED if the stages are not neighbours, with
         GATE_CLOSED if a check failed, with ETAG_MISMATCH if `epoch` was given and
         is not the collection's, and with CONTENTION if another move is running.
+        """
+
+    @_abc_1.abstractmethod
+    def StartJob(
+        self,
+        request: _migration_pb2.StartJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_migration_pb2.Job, _abc.Awaitable[_migration_pb2.Job]]:
+        """Starts to copy or to compare all documents of a collection, while clients
+        go on, and returns at once; `jobs` of GetCollection tell how it gets on. The
+        job does not depend on the caller. If one of its kind is running already,
+        that one is returned, and no other is started.
+
+        Both need a mirror: fails with STAGE_NOT_ALLOWED in MONGO_ONLY and
+        DYNAMO_ONLY. Fails with UNKNOWN_COLLECTION if the collection is not
+        configured.
         """
 
     @_abc_1.abstractmethod
