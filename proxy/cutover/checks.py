@@ -107,7 +107,7 @@ def _backfilled(facts: Facts) -> GateCheck:
     if job is None:
         return GateCheck("backfill complete", False, "no backfill has run")
     fresh = job.epoch >= facts.flag.mirrored_since
-    done = is_clean(job) and fresh
+    done = job.state == "finished" and fresh and not job.counts.get("quarantined", 0)
     evidence = f"{job.state} at epoch {job.epoch}: {_show(job)}"
     return GateCheck(
         "backfill complete", done, evidence if fresh else f"{evidence}; the mirror was absent since"
@@ -119,15 +119,15 @@ def _verified(facts: Facts) -> GateCheck:
     if job is None:
         return GateCheck("last full verify clean and fresh", False, "no verify has run")
     age = (facts.now - job.updated_at) / 1000
-    passed = is_clean(job) and age < VERIFY_MAX_AGE and job.epoch >= facts.flag.mirrored_since
+    unequal = sum(count for kind, count in job.counts.items() if kind in UNEQUAL)
+    passed = (
+        job.state == "finished"
+        and unequal == 0
+        and age < VERIFY_MAX_AGE
+        and job.epoch >= facts.flag.mirrored_since
+    )
     evidence = f"{job.state} {age:.0f} s ago at epoch {job.epoch}: {_show(job)}"
     return GateCheck("last full verify clean and fresh", passed, evidence)
-
-
-def is_clean(job: Job) -> bool:
-    """Whether a job has finished and left nothing to mend: no document in quarantine, none that differs."""
-    left = sum(count for kind, count in job.counts.items() if kind in UNEQUAL or kind == "quarantined")
-    return job.state == "finished" and left == 0
 
 
 UNEQUAL = frozenset(

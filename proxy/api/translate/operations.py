@@ -12,9 +12,9 @@ from proxy.api.translate.fault import fault
 from proxy.core.collection import Collection, Index, IndexKind
 from proxy.core.comparison import Kind
 from proxy.core.errors import Reason
-from proxy.core.flag import Change, Flag, Job, Replica
+from proxy.core.flag import Change, Flag, Replica
 from proxy.core.stage import Stage, StoreName
-from proxy.cutover.checks import GateCheck, is_clean
+from proxy.cutover.checks import GateCheck
 from proxy.cutover.coordinator import MoveReport
 from proxy.cutover.machine import Step
 from proxy.cutover.overview import CollectionStatus, MirrorHealth
@@ -59,16 +59,6 @@ BREAKERS = {
     "closed": pb.MirrorHealth.CLOSED,
     "open": pb.MirrorHealth.OPEN,
     "half_open": pb.MirrorHealth.HALF_OPEN,
-}
-JOB_KINDS = {
-    "backfill": pb.JOB_KIND_BACKFILL,
-    "verify": pb.JOB_KIND_VERIFY,
-    "feed": pb.JOB_KIND_FEED,
-}
-JOB_STATES = {
-    "running": pb.JOB_STATE_RUNNING,
-    "finished": pb.JOB_STATE_FINISHED,
-    "failed": pb.JOB_STATE_FAILED,
 }
 INDEX_KINDS = {IndexKind.LOCAL: pb.Index.LOCAL, IndexKind.GLOBAL: pb.Index.GLOBAL}
 DROPPED = frozenset(("DROPPED", "OVERTAKEN"))
@@ -117,22 +107,6 @@ def write_collection(target: pb.Collection, status: CollectionStatus) -> None:
     _write_mirror(target.mirror, flag.stage, status.mirror)
     if flag.change is not None:
         _write_change(target.change, flag, flag.change)
-    for kind in JOB_KINDS:
-        if kind in status.jobs:
-            write_job(target.jobs.add(), status.jobs[kind])
-
-
-def write_job(target: pb.Job, job: Job) -> None:
-    """Fill in how a job stands."""
-    target.collection = job.collection
-    target.kind = JOB_KINDS.get(job.kind, pb.JOB_KIND_UNSPECIFIED)
-    target.state = JOB_STATES.get(job.state, pb.JOB_STATE_UNSPECIFIED)
-    target.clean = is_clean(job)
-    target.counts.update(job.counts)
-    target.epoch = job.epoch
-    target.start_time.CopyFrom(moment(job.started_at))
-    target.update_time.CopyFrom(moment(job.updated_at))
-    target.message = job.message
 
 
 def write_counts(target: pb.Counts, status: CollectionStatus) -> None:
