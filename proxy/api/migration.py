@@ -5,15 +5,16 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from crossfade.v1 import migration_pb2 as pb
 from crossfade.v1 import migration_pb2_grpc
 from proxy.api.interceptors import DetailedError
-from proxy.api.translate import divergences, operations
+from proxy.api.translate import divergences, jobs, operations
 from proxy.api.translate.fault import fault
 from proxy.api.translate.targets import read_size
 from proxy.core.errors import Contended, NotFound, Reason, Refused
+from proxy.core.flag import Job
 from proxy.core.ports import DivergenceLog, DivergenceQuery
 from proxy.core.stage import Stage
 from proxy.cutover.coordinator import Coordinator
@@ -25,12 +26,26 @@ ACTOR_HEADER = "x-crossfade-actor"
 """The header in which a client says on whose behalf it calls, for the audit record."""
 
 
+class Workshop(Protocol):
+    """What backfills and verifies collections in the background."""
+
+    async def start_job(self, collection: str, kind: str) -> Job:
+        """Start a "backfill" or "verify" and return at once, with the running one where there is one."""
+        ...
+
+
 class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
     """Serves operators; raises `core.errors`, which the interceptor maps. `replica_id` is this replica."""
 
     def __init__(
-        self, overview: Overview, coordinator: Coordinator, divergences: DivergenceLog, replica_id: str
+        self,
+        overview: Overview,
+        coordinator: Coordinator,
+        divergences: DivergenceLog,
+        workshop: Workshop,
+        replica_id: str,
     ) -> None:
+        self._workshop = workshop
         self._overview = overview
         self._coordinator = coordinator
         self._divergences = divergences
@@ -43,7 +58,9 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
         statuses = [s for s in await self._overview.collections() if s.collection.name > after]
         response = pb.ListCollectionsResponse()
         for status in statuses[:size]:
-            operations.write_collection(response.collections.add(), status)
+            collection = response.collections.add()
+            operations.write_collection(collection, status)
+            _write_jobs(collection, status)
         if len(statuses) > size:
             response.next_page_token = _seal(statuses[size - 1].collection.name)
         return response
@@ -53,6 +70,17 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
         response = pb.Collection()
         operations.write_collection(response, status)
         operations.write_counts(response.counts, status)
+        _write_jobs(response, status)
+        return response
+
+    async def StartJob(self, request: pb.StartJobRequest, context: Any) -> pb.Job:
+        status = await self._overview.collection(request.collection)
+        kind = jobs.read_job_kind(request.kind)
+        if status.flag.stage.mirror is None:
+            text = f"{request.collection} has no mirror in {status.flag.stage.value}"
+            raise Refused(text, Reason.STAGE_NOT_ALLOWED)
+        response = pb.Job()
+        jobs.write_job(response, await self._workshop.start_job(request.collection, kind))
         return response
 
     async def MoveStage(self, request: pb.MoveStageRequest, context: Any) -> pb.MoveStageResponse:
@@ -136,6 +164,12 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
         response = pb.MoveStageResponse()
         operations.write_report(response, report)
         return response
+
+
+def _write_jobs(target: pb.Collection, status: CollectionStatus) -> None:
+    for kind in jobs.KINDS:
+        if kind in status.jobs:
+            jobs.write_job(target.jobs.add(), status.jobs[kind])
 
 
 def _check_epoch(request: pb.MoveStageRequest, status: CollectionStatus) -> None:

@@ -45,12 +45,16 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """The whole document anew. Keeps the stored `_id` where the new document has none; another is refused."""
+    """The whole document anew. Keeps the stored `_id` where the new document has none; another is refused.
+
+    An upsert that inserts a document without `_id` gives it `new_id`.
+    """
 
     key: Key
     document: Document
     precondition: Precondition = ALWAYS
     upsert: bool = False
+    new_id: Value = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +150,12 @@ def _on_absent(command: Command, tombstone: Record | None, stamp: Stamp, key_fie
 
 def _new_document(command: Command, stamp: Stamp, key_fields: Sequence[str]) -> Document | None:
     """What the command makes where there is no live document."""
-    if isinstance(command, Insert) or (isinstance(command, Replace) and command.upsert):
+    if isinstance(command, Insert):
         return settle(command.document, stamp.now)
+    if isinstance(command, Replace) and command.upsert:
+        document = settle(command.document, stamp.now)
+        has_id = "_id" in document.fields or command.new_id is None
+        return document if has_id else with_id(document, command.new_id)
     if not isinstance(command, Modify) or not command.upsert:
         return None
     seed = command.seed or Document(dict(zip(key_fields, command.key.values, strict=True)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 
 import bson
@@ -11,11 +10,9 @@ from bson import ObjectId, Regex
 from crossfade.v1 import document_pb2 as pb
 from proxy.api.translate.fault import fault
 from proxy.api.translate.values import TooDeep, read_fields, write_fields
-from proxy.core.document import Document, Fields, Value
+from proxy.core.document import Document, Value
 from proxy.core.errors import Reason
-
-_LENGTH = struct.Struct("<i")
-_ID_ELEMENT = b"\x07_id\0"
+from proxy.core.patching import id_first, with_id
 
 
 def read_document(message: pb.Document) -> Document:
@@ -48,25 +45,11 @@ def identify(document: Document) -> Document:
 
     Raises BadRequest (INVALID_FIELD) for an `_id` that MongoDB refuses: arrays and regular expressions.
     """
-    fields = document.fields
-    if "_id" not in fields:
-        return _give_id(document)
-    if isinstance(fields["_id"], list | Regex):
+    if "_id" not in document.fields:
+        return with_id(document, ObjectId())
+    if isinstance(document.fields["_id"], list | Regex):
         raise fault("_id may be neither an array nor a regular expression", Reason.INVALID_FIELD, "_id")
-    if next(iter(fields)) == "_id":
-        return document
-    if document.raw is not None:
-        raise fault("in a document sent as BSON, _id is the first field", Reason.INVALID_FIELD, "_id")
-    return Document({"_id": fields["_id"], **fields})
-
-
-def _give_id(document: Document) -> Document:
-    identity = ObjectId()
-    fields: Fields = {"_id": identity, **document.fields}
-    if document.raw is None:
-        return Document(fields)
-    body = _ID_ELEMENT + identity.binary + document.raw[4:]
-    return Document(fields, _LENGTH.pack(len(body) + 4) + body)
+    return document if next(iter(document.fields)) == "_id" else id_first(document)
 
 
 def _write_view(target: pb.Document, fields: Mapping[str, Value]) -> None:

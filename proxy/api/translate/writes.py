@@ -51,7 +51,7 @@ def read_insert(collection: Collection, request: storage_pb2.InsertRequest) -> I
 def read_replace(collection: Collection, request: storage_pb2.ReplaceRequest) -> Replace:
     """The replace of a request; key fields that its document lacks are filled in.
 
-    A document without `_id` stays so: the store keeps the present one's.
+    A document without `_id` stays so: it keeps the present one's, or gets a new one if it is inserted.
     """
     document = _read_body(request)
     target = read_target(collection, request)
@@ -64,7 +64,8 @@ def read_replace(collection: Collection, request: storage_pb2.ReplaceRequest) ->
     if "_id" in document.fields:
         with inside("document"):
             document = identify(document)
-    return Replace(key, document, precondition, request.upsert)
+    new_id = ObjectId() if request.upsert else None
+    return Replace(key, document, precondition, request.upsert, new_id)
 
 
 def read_modify(collection: Collection, request: storage_pb2.UpdateRequest) -> Modify:

@@ -1,0 +1,131 @@
+"""A real gRPC server in this process, on memory stores, and stubs to call it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import grpc
+from grpc_health.v1 import health_pb2_grpc
+
+from crossfade.v1 import error_pb2
+from crossfade.v1.migration_pb2_grpc import MigrationServiceStub
+from crossfade.v1.storage_pb2_grpc import StorageServiceStub
+from proxy.api.interceptors import AccessLog
+from proxy.api.migration import MigrationServicer
+from proxy.api.server import Server, ServerSettings
+from proxy.api.status import TRAILER
+from proxy.api.storage import StorageServicer
+from proxy.clock import SystemClock
+from proxy.core.collection import Collection
+from proxy.core.flag import Flag, Job
+from proxy.core.stage import Stage, StoreName
+from proxy.stores.memory.control import MemoryControl, MemoryDivergences
+from proxy.stores.memory.store import MemoryFence, MemoryStore, MemoryTable
+from proxy.telemetry import Silence
+from proxy.wiring import App, Parts
+from tests.unit.api.samples import JOBS, NUMBERED
+
+if TYPE_CHECKING:  # the stubs know two classes where there is one
+    from crossfade.v1.migration_pb2_grpc import MigrationServiceAsyncStub
+    from crossfade.v1.storage_pb2_grpc import StorageServiceAsyncStub
+
+PAGE_KEY = b"k" * 32
+
+
+async def drained(flag: Flag) -> bool:
+    """Memory stores have no feed to drain."""
+    return True
+
+
+class IdleWorkshop:
+    """Starts jobs that never get on."""
+
+    async def start_job(self, collection: str, kind: str) -> Job:
+        return Job(collection, kind, "running", 3, 1_000, 2_000, {"copied": 0})
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a test needs of a running proxy: its parts, and stubs on a channel to it."""
+
+    app: App
+    server: Server
+    tables: Mapping[str, Mapping[StoreName, MemoryTable]]
+    channel: grpc.aio.Channel
+    storage: StorageServiceAsyncStub
+    migration: MigrationServiceAsyncStub
+    health: health_pb2_grpc.HealthStub
+
+    def writes(self) -> int:
+        """How many times anything was stored, in either store, of any collection."""
+        return sum(len(table.events) for tables in self.tables.values() for table in tables.values())
+
+
+def app_on(tables: Mapping[str, Mapping[StoreName, MemoryTable]], collections: tuple[Collection, ...]) -> App:
+    """An application on memory stores."""
+    clock = SystemClock()
+    stores = {
+        c.name: {role: MemoryStore(c, role, tables[c.name][role]) for role in StoreName} for c in collections
+    }
+    fences = {name: MemoryFence(tables[name][StoreName.MONGODB]) for name in tables}
+    parts = Parts(
+        collections=collections,
+        stores=stores,
+        fences=fences,
+        control=MemoryControl(clock.now),
+        divergences=MemoryDivergences(),
+        clock=clock,
+        signals=Silence(),
+        replica_id="replica-1",
+        address="127.0.0.1:0",
+        lease=30.0,
+    )
+    return App(parts, drained)
+
+
+@asynccontextmanager
+async def serving(
+    stage: Stage = Stage.MONGO_ONLY, collections: tuple[Collection, ...] = (JOBS, NUMBERED)
+) -> AsyncIterator[Served]:
+    """A proxy that serves, and is drained afterwards."""
+    tables = {c.name: {role: MemoryTable() for role in StoreName} for c in collections}
+    app = app_on(tables, collections)
+    for collection in collections:
+        await app.control.create(Flag(collection.name, 3, stage, 0))
+    await app.start()
+    server = Server(
+        StorageServicer(app.pipeline, PAGE_KEY),
+        MigrationServicer(app.overview, app.coordinator, app.divergences, IdleWorkshop(), "replica-1"),
+        Silence(),
+        ServerSettings(address="127.0.0.1:0", grace=1.0, access_log=AccessLog.ALL),
+    )
+    await server.start()
+    await server.become_ready()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            yield Served(
+                app,
+                server,
+                tables,
+                channel,
+                StorageServiceStub(channel),
+                MigrationServiceStub(channel),
+                health_pb2_grpc.HealthStub(channel),
+            )
+    finally:
+        await server.drain()
+        await app.stop()
+
+
+def detail_in(failure: grpc.aio.AioRpcError) -> error_pb2.ErrorDetail:
+    """The detail of a failed call; every failure must have one."""
+    data = dict(cast(Any, failure.trailing_metadata()))[TRAILER]
+    assert isinstance(data, bytes)
+    status = error_pb2.Status.FromString(data)
+    assert status.code == failure.code().value[0]
+    detail = error_pb2.ErrorDetail()
+    assert status.details[0].Unpack(detail)
+    return detail
