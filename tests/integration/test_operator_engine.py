@@ -1,4 +1,4 @@
-"""The operator engine against the real mongod: the same bytes from every update, the same answer to every filter.
+"""The operator engine against the real mongod: the same bytes from updates, the same documents by filters.
 
 The cases are generated from seeds (`operator_cases`). To run others, or more of them::
 
@@ -223,5 +223,5 @@ def sign(number: int) -> int:
 def orders(mongo: Mongo, pairs: list[tuple[Any, Any]]) -> list[int]:
     """What `$cmp` makes of every pair."""
     store(mongo, [{"left": left, "right": right} for left, right in pairs])
-    stages = [{"$sort": {"_id": 1}}, {"$project": {"order": {"$cmp": ["$left", "$right"]}}}]
+    stages: list[Fields] = [{"$sort": {"_id": 1}}, {"$project": {"order": {"$cmp": ["$left", "$right"]}}}]
     return [document["order"] for document in mongo.aggregate(stages)]
