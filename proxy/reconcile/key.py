@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from proxy.core.errors import BadRequest, CrossfadeError, Fenced
+from proxy.core.errors import AlreadyExists, BadRequest, CrossfadeError, Fenced
 from proxy.core.keys import Key
 from proxy.core.ports import ApplyStatus, Clock, CollectionStore
 from proxy.core.stage import StoreName
@@ -117,7 +117,13 @@ async def reconcile(
         waiting = [key for key in waiting if outcomes[key].result is Result.CONTENDED]
         if not waiting:
             break
-    return list(outcomes.values())
+    return [_give_up(outcome) if outcome.reason else outcome for outcome in outcomes.values()]
+
+
+def _give_up(outcome: Outcome) -> Outcome:
+    """A mirror that refused every round, and said why, will go on refusing."""
+    is_refused = outcome.result is Result.CONTENDED
+    return replace(outcome, result=Result.QUARANTINED) if is_refused else outcome
 
 
 class _Worker:
@@ -149,6 +155,8 @@ class _Worker:
         except BadRequest as refusal:
             self._quarantine.add(look.primary)
             return look.end(Result.QUARANTINED, f"{refusal.field}: {refusal.message}".removeprefix(": "))
+        except AlreadyExists as clash:  # with another document, which may be about to change
+            return look.end(Result.CONTENDED, clash.message)
         except Fenced:
             return look.end(Result.OVERTAKEN)
         except CrossfadeError as error:

@@ -1,0 +1,90 @@
+"""What a reconciler leaves behind for its successor and for the gate, as the job "feed" of its collection.
+
+`Job.state` is "failed" from the moment that events may have been missed until a full verify, begun after that
+moment, has finished; `Job.started_at` is that moment, or when following began. `Job.counts` has the results
+by name, and: `lag_ms`, `lag_documents`, `bypass` (writes that bypassed the proxy), `bypass_at` (the last one,
+milliseconds since 1970), `blind` (events that named no document), `gaps`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from proxy.core.flag import Job
+from proxy.core.stage import StoreName
+
+KIND = "feed"
+RUNNING, FAILED = "running", "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to go on in a store's feed: `applied` to bring the mirror up, `purged` to forget no tombstone."""
+
+    store: StoreName
+    applied: str
+    purged: str
+
+    def to_text(self) -> str:
+        return json.dumps({"store": self.store.value, "applied": self.applied, "purged": self.purged})
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether the feed has been followed without a gap since `since` (milliseconds), and why not."""
+
+    since: int
+    message: str = ""
+
+    @property
+    def state(self) -> str:
+        return FAILED if self.message else RUNNING
+
+
+def secured_kind(store: StoreName) -> str:
+    """The kind of job that keeps a position in the feed of a store that may become the primary."""
+    return f"{KIND}.{store.value}"
+
+
+def place_in(job: Job | None, store: StoreName) -> Place | None:
+    """The place that a job keeps, if it is one in this store's feed."""
+    if job is None:
+        return None
+    try:
+        data = json.loads(job.position)
+        place = Place(StoreName(data["store"]), data["applied"], data["purged"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return place if place.store is store else None
+
+
+def health_of(job: Job | None, now: int) -> Health:
+    """What the last reconciler knew."""
+    if job is None:
+        return Health(now)
+    return Health(job.started_at, job.message if job.state == FAILED else "")
+
+
+def feed_job(
+    collection: str, epoch: int, place: Place, health: Health, counts: Mapping[str, int], now: int
+) -> Job:
+    """The job as it is saved."""
+    return Job(
+        collection=collection,
+        kind=KIND,
+        state=health.state,
+        epoch=epoch,
+        started_at=health.since,
+        updated_at=now,
+        counts=dict(counts),
+        position=place.to_text(),
+        message=health.message,
+    )
+
+
+def secured_job(collection: str, epoch: int, store: StoreName, position: str, now: int) -> Job:
+    """A position taken in the feed of a store before it becomes the primary."""
+    place = Place(store, position, position).to_text()
+    return Job(collection, secured_kind(store), "secured", epoch, now, now, {}, place)

@@ -1,0 +1,366 @@
+"""Keeps one collection's mirror converging: one replica at a time follows the primary's feed, by lease.
+
+Invariants: no event falls between two positions. While there is no mirror yet, a position is kept fresh that
+is older than any later publication; before a flip, one is secured in the feed of the primary to be. A feed
+that is lost is said so, loudly and durably, until a full verify has looked at everything. Two reconcilers at
+once are harmless, since everything they do is conditional.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from proxy.core.errors import CrossfadeError
+from proxy.core.flag import Job
+from proxy.core.ports import Door, FeedLost
+from proxy.core.stage import Published, Stage, StoreName
+from proxy.faultpoint import faultpoint
+from proxy.reconcile.checkpoint import (
+    FAILED,
+    KIND,
+    Health,
+    Place,
+    feed_job,
+    health_of,
+    place_in,
+    secured_job,
+    secured_kind,
+)
+from proxy.reconcile.follower import Follower, Lag
+from proxy.reconcile.lease import Lease
+from proxy.reconcile.quarantine import Quarantine
+from proxy.reconcile.settler import Settler, Superseded
+from proxy.reconcile.site import Site
+
+_log = logging.getLogger("crossfade.reconcile")
+
+LEASE = 5.0
+"""Seconds that the reconciler of a dead replica is missed for, at most."""
+TICK = 0.25
+"""Seconds between two looks at the stage and the lease."""
+CHECKPOINT = 0.5
+"""Seconds between two saved positions, while there is something to save."""
+SIGN_OF_LIFE = 3.0
+"""The same when nothing happens: the gate wants to hear of us."""
+TIP = 5.0
+"""Seconds between two fresh positions while the collection has no mirror."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedStatus:
+    """What this replica's reconciler does; the numbers are for people and gauges.
+
+    `following` is the store whose feed is followed here, or None; `lag` is None then. `counts` as in
+    `checkpoint`, since the lease was taken up here.
+    """
+
+    is_leading: bool
+    following: StoreName | None
+    lag: Lag | None
+    quarantined: int
+    bypass_at: int
+    message: str
+    counts: MappingProxyType[str, int]
+
+
+@dataclass(slots=True)
+class _Pass:
+    """One pass over a feed with everything it counts."""
+
+    published: Published
+    follower: Follower
+    settler: Settler
+    health: Health
+    before: Counter[str]
+    bypassed_before: int
+    handled: int = 0
+    saved_at: float = 0.0
+    blind: int = 0
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def store(self) -> StoreName:
+        return self.published.stage.primary
+
+    @property
+    def bypass_at(self) -> int:
+        return max(self.settler.bypass_at, self.bypassed_before)
+
+    @property
+    def unsettled(self) -> int:
+        """Events seen so far that cannot reach the mirror."""
+        return self.settler.quarantined + self.follower.blind
+
+    def place(self) -> Place:
+        return Place(self.store, self.follower.applied, self.follower.purged)
+
+    def counts(self) -> Counter[str]:
+        lag = self.follower.lag
+        counts = self.before + self.settler.counts
+        counts["lag_ms"], counts["lag_documents"] = int(lag.seconds * 1000), lag.documents
+        counts["bypass_at"] = self.bypass_at
+        return counts
+
+
+class Reconciler:
+    """One collection's reconciler on one replica: `run` it as a task, `drain` it from a cutover."""
+
+    def __init__(self, site: Site, door: Door) -> None:
+        self._site = site
+        self._door = door
+        self._quarantine = Quarantine()
+        self._pass: _Pass | None = None
+        self._started = asyncio.Condition()
+        self._wake = asyncio.Event()
+        self._lease = Lease(site.control, f"reconciler/{site.name}", site.replica, LEASE)
+        self._attend_until = 0.0
+        self._gaps = 0
+
+    def status(self) -> FeedStatus:
+        now = self._pass
+        return FeedStatus(
+            is_leading=self._lease.is_held,
+            following=now.store if now else None,
+            lag=now.follower.lag if now else None,
+            quarantined=len(self._quarantine),
+            bypass_at=now.bypass_at if now else 0,
+            message=now.health.message if now else "",
+            counts=MappingProxyType(now.counts() if now else {}),
+        )
+
+    def wake(self) -> None:
+        """Look at the stage now instead of at the next tick."""
+        self._wake.set()
+
+    def attend(self, seconds: float) -> None:
+        """Follow along for a while, even while another replica has the lease: a drain is then quicker."""
+        self._attend_until = max(self._attend_until, _seconds() + seconds)
+        self.wake()
+
+    async def run(self) -> None:
+        """For ever; cancel it to stop. The lease is given up then."""
+        try:
+            while True:
+                await self._run_once()
+        finally:
+            await self._lease.release()
+
+    async def drain(self, timeout: float) -> bool:
+        """Wait until the mirror has everything that the primary took before this call, and secure a position
+        in the mirror's feed. False after `timeout` seconds, or when that cannot be said: a document was
+        refused by the mirror meanwhile, or the feed was lost. True where there is no mirror."""
+        mirror = self._door.published.stage.mirror
+        if mirror is None:
+            return True
+        gaps = self._gaps
+        self.attend(timeout + 1.0)
+        try:
+            async with asyncio.timeout(timeout):
+                refused, _ = await asyncio.gather(self._pass_marker(), self._secure(mirror))
+        except (TimeoutError, CrossfadeError, FeedLost) as error:
+            _log.warning("draining %s did not end: %r", self._site.name, error)
+            return False
+        if refused:
+            _log.warning("draining %s: %d documents cannot reach the mirror", self._site.name, refused)
+        return not refused and gaps == self._gaps
+
+    async def _pass_marker(self) -> int:
+        """Wait until everything before now is settled; how many documents were refused or not named."""
+        while True:
+            now = await self._following()
+            before = now.unsettled
+            marker = await self._site.feeds[now.store].mark()
+            if await now.follower.wait_for(marker):
+                return now.unsettled - before
+
+    async def _secure(self, store: StoreName) -> None:
+        site = self._site
+        position = await site.feeds[store].tip()
+        job = secured_job(site.name, self._door.published.epoch, store, position, site.clock.now())
+        await site.control.save_job(job)
+
+    async def _following(self) -> _Pass:
+        """The running pass over the feed of the primary that is published."""
+        async with self._started:
+            await self._started.wait_for(self._is_following)
+        assert self._pass is not None
+        return self._pass
+
+    def _is_following(self) -> bool:
+        return self._pass is not None and self._pass.store is self._door.published.stage.primary
+
+    async def _run_once(self) -> None:
+        published = self._door.published
+        try:
+            if await self._may_work(published):
+                await self._work(published)
+            else:
+                await self._rest(1.0)
+        except Superseded:
+            await self._rest(TICK)
+        except FeedLost as lost:
+            await self._declare_gap(str(lost))
+        except CrossfadeError as error:
+            _log.warning("the reconciler of %s starts again: %s", self._site.name, error)
+            await self._rest(TICK)
+        except Exception:  # a fault of ours in one collection must not end its following for good
+            _log.exception("the reconciler of %s failed", self._site.name)
+            await self._rest(1.0)
+
+    async def _may_work(self, published: Published) -> bool:
+        if published.stage is Stage.DYNAMO_ONLY:
+            return False
+        return await self._lease.hold() or (
+            published.stage.mirror is not None and _seconds() < self._attend_until
+        )
+
+    async def _work(self, published: Published) -> None:
+        if published.stage.mirror is None:
+            await self._keep_tip()
+        else:
+            await self._follow(published)
+
+    async def _keep_tip(self) -> None:
+        """Save a position that is older than any publication still to come: the stage is read after it."""
+        site = self._site
+        position = await site.feeds[StoreName.MONGODB].tip()
+        flag = await site.control.flag(site.name)
+        if flag.stage is not Stage.MONGO_ONLY:
+            return
+        now = site.clock.now()
+        place = Place(StoreName.MONGODB, position, position)
+        await site.control.save_job(feed_job(site.name, flag.epoch, place, Health(now), {}, now))
+        await self._rest(TIP)
+
+    async def _follow(self, published: Published) -> None:
+        now = await self._start_pass(published)
+        now.task = asyncio.create_task(now.follower.run(), name=f"reconcile.{self._site.name}")
+        try:
+            await self._announce(now)
+            await self._tend(now)
+        finally:
+            self._pass = None
+            now.task.cancel()
+            await asyncio.gather(now.task, return_exceptions=True)
+        if not now.task.cancelled() and (error := now.task.exception()):
+            raise error
+
+    async def _tend(self, now: _Pass) -> None:
+        """Watch stage and lease, and save positions, until this pass is over."""
+        assert now.task is not None
+        while not now.task.done():
+            await self._rest(TICK, now.task)
+            stage = self._door.published.stage
+            if stage.primary is not now.store or stage.mirror is None:
+                return
+            if not await self._lease.hold() and _seconds() >= self._attend_until:
+                return
+            if self._lease.is_held:
+                await self._save(now)
+
+    async def _start_pass(self, published: Published) -> _Pass:
+        site, store = self._site, published.stage.primary
+        job = await site.control.job(site.name, KIND)
+        place = place_in(job, store)
+        health = health_of(job, site.clock.now())
+        if place is None:
+            place = place_in(await site.control.job(site.name, secured_kind(store)), store)
+        if place is None:
+            place, health = await self._begin_anew(published, job, health)
+        pair = site.pair(published)
+        assert pair is not None, "only a stage with a mirror is followed"
+        settler = Settler(site, pair, self._quarantine)
+        purged = place.purged if self._lease.is_held else place.applied
+        follower = Follower(site.feeds[store], place.applied, purged, settler.settle, site.clock)
+        counts = Counter(job.counts if job else {})
+        return _Pass(published, follower, settler, health, counts, counts["bypass_at"])
+
+    async def _begin_anew(
+        self, published: Published, job: Job | None, health: Health
+    ) -> tuple[Place, Health]:
+        """From the feed's tip. Only before there was anything to mirror is that no gap."""
+        store = published.stage.primary
+        position = await self._site.feeds[store].tip()
+        if job is not None or store is not StoreName.MONGODB:
+            health = self._gap(f"no position was kept in the feed of {store.value}")
+        place = Place(store, position, position)
+        await self._save_place(published, place, health, Counter(job.counts if job else {}))
+        return place, health
+
+    async def _save(self, now: _Pass) -> None:
+        """Save the position soon after something was done, and from time to time otherwise."""
+        handled, waited = now.follower.handled, _seconds() - now.saved_at
+        if waited < (SIGN_OF_LIFE if handled == now.handled else CHECKPOINT):
+            return
+        if now.follower.blind > now.blind:
+            now.health = self._gap(f"{now.follower.blind} events named no document")
+            now.before["blind"] += now.follower.blind - now.blind
+            now.blind = now.follower.blind
+        now.health = await self._heal(now.health)
+        await faultpoint("feed.before_checkpoint")
+        lag = now.follower.lag.seconds
+        self._site.signals.time("crossfade.feed.lag", lag, collection=self._site.name)
+        await self._save_place(self._door.published, now.place(), now.health, now.counts())
+        now.handled, now.saved_at = handled, _seconds()
+
+    async def _save_place(
+        self, published: Published, place: Place, health: Health, counts: Counter[str]
+    ) -> None:
+        site = self._site
+        job = feed_job(site.name, published.epoch, place, health, counts, site.clock.now())
+        await site.control.save_job(job)
+
+    async def _heal(self, health: Health) -> Health:
+        """A full verify that began after the gap has looked at everything that was missed."""
+        if health.state != FAILED:
+            return health
+        verify = await self._site.control.job(self._site.name, "verify")
+        if verify and verify.state == "finished" and verify.started_at > health.since:
+            _log.warning("the gap in the feed of %s is closed by a verify", self._site.name)
+            return Health(health.since)
+        return health
+
+    async def _declare_gap(self, reason: str) -> None:
+        """The position is lost: go on from the tip, and have it known that something may be missing."""
+        site, published = self._site, self._door.published
+        self._site.signals.count("crossfade.feed.lost", collection=site.name)
+        health = self._gap(f"the feed was lost: {reason}")
+        with contextlib.suppress(CrossfadeError):  # else the same position is lost again, and we are back
+            job = await site.control.job(site.name, KIND)
+            counts = Counter(job.counts if job else {})
+            counts["gaps"] += 1
+            position = await site.feeds[published.stage.primary].tip()
+            place = Place(published.stage.primary, position, position)
+            await self._save_place(published, place, health, counts)
+            return
+        await self._rest(TICK)
+
+    def _gap(self, reason: str) -> Health:
+        self._gaps += 1
+        message = f"{reason}; run a full verify, promotion is blocked until then"
+        _log.error("the mirror of %s may have missed changes: %s", self._site.name, message)
+        return Health(self._site.clock.now(), message)
+
+    async def _announce(self, now: _Pass) -> None:
+        self._pass = now
+        async with self._started:
+            self._started.notify_all()
+
+    async def _rest(self, seconds: float, task: asyncio.Task[None] | None = None) -> None:
+        """Sleep, unless woken or the task ends."""
+        woken = asyncio.create_task(self._wake.wait())
+        try:
+            watched = {woken, task} if task else {woken}
+            await asyncio.wait(watched, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
+            self._wake.clear()
+
+
+def _seconds() -> float:
+    return asyncio.get_running_loop().time()

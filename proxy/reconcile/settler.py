@@ -1,0 +1,129 @@
+"""Brings keys to their ends however long that takes: through outages, lost races and new epochs.
+
+Only two things stop it: success, and the news that another store has become the primary.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from proxy.core.comparison import Kind
+from proxy.core.errors import CrossfadeError
+from proxy.core.finding import Finding, identify
+from proxy.core.keys import Key
+from proxy.reconcile.key import Outcome, Pair, Result, reconcile
+from proxy.reconcile.quarantine import Quarantine
+from proxy.reconcile.rule import Cause, newest_epoch
+from proxy.reconcile.site import Site
+
+_log = logging.getLogger("crossfade.reconcile")
+
+LONGEST_PAUSE = 1.0
+
+
+class Superseded(Exception):
+    """Another store is the primary now: what was to be settled is another pass's business."""
+
+
+class Settler:
+    """Settles one collection's keys under one primary; counts what it did.
+
+    `counts` has the results by name, and `bypass`; `bypass_at` is when the last write that bypassed the proxy
+    was noticed, in milliseconds since 1970 (0: never).
+    """
+
+    def __init__(self, site: Site, pair: Pair, quarantine: Quarantine) -> None:
+        self._site = site
+        self._pair = pair
+        self._quarantine = quarantine
+        self.counts: Counter[str] = Counter()
+        self.bypass_at = 0
+        self.quarantined = 0
+
+    async def settle(self, keys: Sequence[Key], is_fresh: bool) -> list[Outcome]:
+        """The final outcome of every key. Raises Superseded."""
+        waiting, ended, pause = list(keys), dict[Key, Outcome](), 0.0
+        while waiting:
+            outcomes = await self._try(waiting, is_fresh)
+            final = [outcome for outcome in outcomes if outcome.is_final]
+            await self._note(final)
+            ended |= {outcome.key: outcome for outcome in final}
+            waiting = [key for key in waiting if key not in ended]
+            pause = 0.005 if final else min(LONGEST_PAUSE, pause * 2 or 0.01)
+            if waiting:
+                await self._learn(outcomes)
+                await asyncio.sleep(pause)
+        return list(ended.values())
+
+    async def _try(self, keys: Sequence[Key], is_fresh: bool) -> list[Outcome]:
+        try:
+            return await reconcile(
+                keys, self._pair, self._site.clock, is_fresh=is_fresh, quarantine=self._quarantine
+            )
+        except CrossfadeError as error:
+            _log.warning("reconciling %s is waiting for a store: %s", self._site.name, error)
+            return []
+
+    async def _learn(self, outcomes: Sequence[Outcome]) -> None:
+        """Take up a newer epoch where one is in the way. A running change stamps with the epoch it will
+        publish, since the fence already asks for it."""
+        overtaken = [outcome for outcome in outcomes if outcome.result is Result.OVERTAKEN]
+        if not overtaken:
+            return
+        try:
+            flag = await self._site.control.flag(self._site.name)
+        except CrossfadeError as error:
+            _log.warning("reconciling %s is waiting for its flag: %s", self._site.name, error)
+            return
+        if flag.stage.primary is not self._pair.primary.store or flag.stage.mirror is None:
+            raise Superseded
+        wanted = flag.epoch + 1 if flag.holds_writes else flag.epoch
+        seen = max(newest_epoch(outcome.primary, outcome.mirror) for outcome in overtaken)
+        self._pair = replace(self._pair, epoch=max(wanted, seen, self._pair.epoch))
+
+    async def _note(self, outcomes: Sequence[Outcome]) -> None:
+        signals, name = self._site.signals, self._site.name
+        for result, amount in Counter(outcome.result.value for outcome in outcomes).items():
+            self.counts[result] += amount
+            signals.count("crossfade.reconcile.keys", amount, collection=name, outcome=result)
+        if bypassed := sum(outcome.cause is Cause.BYPASS for outcome in outcomes):
+            self.counts["bypass"] += bypassed
+            self.bypass_at = self._site.clock.now()
+            signals.count("crossfade.reconcile.bypassed", bypassed, collection=name)
+        for outcome in outcomes:
+            if outcome.result is Result.QUARANTINED:
+                await self._report(outcome)
+            elif self._quarantine.discard(outcome.key):
+                await self._withdraw(outcome)
+
+    async def _report(self, outcome: Outcome) -> None:
+        self._quarantine.add(outcome.primary)
+        self.quarantined += 1
+        finding = Finding(
+            Kind.ERROR_PARITY,
+            outcome.key,
+            "reconcile",
+            self._pair.epoch,
+            outcome.primary,
+            outcome.mirror,
+            f"the mirror cannot hold it: {outcome.reason}",
+        )
+        await self._enter(lambda: self._site.report(finding))
+
+    async def _withdraw(self, outcome: Outcome) -> None:
+        row = identify(self._site.collection, Kind.ERROR_PARITY, outcome.key)
+        await self._enter(lambda: self._site.divergences.close(row, "the mirror holds it now"))
+
+    async def _enter(self, write: Callable[[], Awaitable[object]]) -> None:
+        """Write to the divergence log until it takes it: nothing is passed on that nobody knows of."""
+        while True:
+            try:
+                await write()
+                return
+            except CrossfadeError as error:
+                _log.error("the divergence log of %s does not answer: %s", self._site.name, error)
+                await asyncio.sleep(LONGEST_PAUSE)

@@ -1,0 +1,43 @@
+"""Everything that one collection's documents are moved with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from proxy.core.collection import Collection
+from proxy.core.finding import Finding, describe
+from proxy.core.ports import Clock, CollectionStore, Control, DivergenceLog, Feed, Signals
+from proxy.core.stage import Published, StoreName
+from proxy.reconcile.key import Pair
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One collection on one replica: both stores, both feeds, and where to report."""
+
+    collection: Collection
+    stores: Mapping[StoreName, CollectionStore]
+    feeds: Mapping[StoreName, Feed]
+    control: Control
+    divergences: DivergenceLog
+    clock: Clock
+    signals: Signals
+    replica: str
+
+    @property
+    def name(self) -> str:
+        return self.collection.name
+
+    def pair(self, published: Published) -> Pair | None:
+        """The stores in the roles of a published stage; None where it has no mirror."""
+        mirror = published.stage.mirror
+        if mirror is None:
+            return None
+        grace = self.collection.settings.tombstone_grace
+        return Pair(self.stores[published.stage.primary], self.stores[mirror], published.epoch, grace)
+
+    async def report(self, finding: Finding) -> None:
+        """Put a finding into the divergence log. Raises the log's errors."""
+        row = describe(self.collection, finding, self.replica, self.clock.now())
+        await self.divergences.record(row)
