@@ -23,6 +23,7 @@ from proxy.core.collection import Collection
 from proxy.core.flag import Flag, Job
 from proxy.core.stage import Stage, StoreName
 from proxy.stores.memory.control import MemoryControl, MemoryDivergences
+from proxy.stores.memory.feed import MemoryFeed
 from proxy.stores.memory.store import MemoryFence, MemoryStore, MemoryTable
 from proxy.telemetry import Silence
 from proxy.wiring import App, Parts
@@ -33,11 +34,6 @@ if TYPE_CHECKING:  # the stubs know two classes where there is one
     from crossfade.v1.storage_pb2_grpc import StorageServiceAsyncStub
 
 PAGE_KEY = b"k" * 32
-
-
-async def drained(flag: Flag) -> bool:
-    """Memory stores have no feed to drain."""
-    return True
 
 
 class IdleWorkshop:
@@ -71,10 +67,15 @@ def app_on(tables: Mapping[str, Mapping[StoreName, MemoryTable]], collections: t
         c.name: {role: MemoryStore(c, role, tables[c.name][role]) for role in StoreName} for c in collections
     }
     fences = {name: MemoryFence(tables[name][StoreName.MONGODB]) for name in tables}
+    feeds = {
+        name: {role: MemoryFeed(table, clock) for role, table in by_role.items()}
+        for name, by_role in tables.items()
+    }
     parts = Parts(
         collections=collections,
         stores=stores,
         fences=fences,
+        feeds=feeds,
         control=MemoryControl(clock.now),
         divergences=MemoryDivergences(),
         clock=clock,
@@ -83,7 +84,15 @@ def app_on(tables: Mapping[str, Mapping[StoreName, MemoryTable]], collections: t
         address="127.0.0.1:0",
         lease=30.0,
     )
-    return App(parts, drained)
+    return App(parts)
+
+
+def servicers(app: App) -> tuple[StorageServicer, MigrationServicer]:
+    """The services of an application."""
+    return (
+        StorageServicer(app.pipeline, PAGE_KEY),
+        MigrationServicer(app.overview, app.coordinator, app.divergences, IdleWorkshop(), "replica-1"),
+    )
 
 
 @asynccontextmanager
@@ -97,8 +106,7 @@ async def serving(
         await app.control.create(Flag(collection.name, 3, stage, 0))
     await app.start()
     server = Server(
-        StorageServicer(app.pipeline, PAGE_KEY),
-        MigrationServicer(app.overview, app.coordinator, app.divergences, IdleWorkshop(), "replica-1"),
+        *servicers(app),
         Silence(),
         ServerSettings(address="127.0.0.1:0", grace=1.0, access_log=AccessLog.ALL),
     )
@@ -120,12 +128,18 @@ async def serving(
         await app.stop()
 
 
-def detail_in(failure: grpc.aio.AioRpcError) -> error_pb2.ErrorDetail:
-    """The detail of a failed call; every failure must have one."""
+def status_in(failure: grpc.aio.AioRpcError) -> error_pb2.Status:
+    """What the trailer of a failed call says; every failure must have one."""
     data = dict(cast(Any, failure.trailing_metadata()))[TRAILER]
     assert isinstance(data, bytes)
     status = error_pb2.Status.FromString(data)
     assert status.code == failure.code().value[0]
+    return status
+
+
+def detail_in(failure: grpc.aio.AioRpcError) -> error_pb2.ErrorDetail:
+    """The detail of a failed call."""
+    status = status_in(failure)
     detail = error_pb2.ErrorDetail()
     assert status.details[0].Unpack(detail)
     return detail
