@@ -29,6 +29,9 @@ from proxy.core.filter import (
 )
 from proxy.core.ordering import MAX_KEY, MIN_KEY, MISSING, NUMBER, compare, equal, is_nan, rank
 
+MAX_INDEX_DIGITS = 10
+"""More than any array's length has."""
+
 Test: TypeAlias = Callable[[Value], bool]
 
 
@@ -186,4 +189,4 @@ def _position(part: str) -> int | None:
     """The index that a part of a path is, or None: MongoDB compares it with the index's own spelling."""
     if not (part.isascii() and part.isdigit()) or (part[0] == "0" and part != "0"):
         return None
-    return int(part)
+    return int(part) if len(part) <= MAX_INDEX_DIGITS else None

@@ -7,14 +7,13 @@ on a path is copied, all else is shared with the result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from bson import DatetimeMS, Timestamp
 
 from proxy.core.arithmetic import add, is_number, multiply
 from proxy.core.document import Fields, Value
-from proxy.core.errors import BadRequest, Reason
 from proxy.core.matching import matches_element
 from proxy.core.ordering import MISSING, compare, equal
 from proxy.core.update import (
@@ -35,9 +34,7 @@ from proxy.core.update import (
     Update,
     application_order,
 )
-
-MAX_PADDING = 1_500_000
-"""How many nulls MongoDB will put before an element set far beyond an array's end."""
+from proxy.core.walking import child_of, descend, name_of, place, refusal, require_way
 
 
 def modify(update: Update, fields: Fields, *, inserting: bool, now: int) -> Fields:
@@ -61,83 +58,23 @@ Change = Callable[[Value], Value]
 def _write(root: Fields, path: str, change: Change) -> None:
     """Change the value at a path, creating what is missing on the way to it."""
     parts = path.split(".")
-    container, index = _descend(root, parts)
-    _require_way(container, parts[index], path)
-    present = _child(container, parts[index]) if index + 1 == len(parts) else MISSING
+    container, index = descend(root, parts)
+    require_way(container, parts[index], path)
+    present = child_of(container, parts[index]) if index + 1 == len(parts) else MISSING
     value = change(present)
     for part in reversed(parts[index + 1 :]):
         value = {part: value}
-    _place(container, parts[index], value, path)
+    place(container, parts[index], value, path)
 
 
 def _reduce(root: Fields, path: str, change: Change) -> None:
     """Change the value at a path. Without one nothing changes, but the path must be able to lead to one."""
     parts = path.split(".")
-    container, index = _descend(root, parts)
-    _require_way(container, parts[index], path)
-    present = _child(container, parts[index])
+    container, index = descend(root, parts)
+    require_way(container, parts[index], path)
+    present = child_of(container, parts[index])
     if present is not MISSING:
-        _place(container, parts[index], change(present), path)
-
-
-def _descend(root: Fields, parts: Sequence[str]) -> tuple[Value, int]:
-    """Copy what the path passes through, as far as it exists.
-
-    Returns the deepest value reached, and which part leads on from it: the last, if all its parents exist.
-    """
-    container: Value = root
-    for index in range(len(parts) - 1):
-        child = _child(container, parts[index])
-        if child is MISSING:
-            return container, index
-        if type(child) not in (dict, list):
-            return child, index + 1
-        copy = child.copy()
-        _place(container, parts[index], copy, "")
-        container = copy
-    return container, len(parts) - 1
-
-
-def _child(container: Value, part: str) -> Value:
-    if type(container) is dict:
-        return container.get(part, MISSING)
-    position = _position(part)
-    if type(container) is list and position is not None and position < len(container):
-        return container[position]
-    return MISSING
-
-
-def _place(container: Value, part: str, value: Value, path: str) -> None:
-    if type(container) is dict:
-        container[part] = value
-        return
-    position = int(part)
-    missing = position - len(container)
-    if missing > MAX_PADDING:
-        raise _refusal(path, f"lies more than {MAX_PADDING} elements beyond the array's end")
-    container.extend([None] * (missing + 1))
-    container[position] = value
-
-
-def _position(part: str) -> int | None:
-    return int(part) if part.isascii() and part.isdigit() else None
-
-
-def _leads_on(container: Value, part: str) -> bool:
-    return type(container) is dict or (type(container) is list and _position(part) is not None)
-
-
-def _require_way(container: Value, part: str, path: str) -> None:
-    if not _leads_on(container, part):
-        raise _refusal(path, f"cannot be reached: there is no field {part!r} in {_name_of(container)}")
-
-
-def _name_of(value: Value) -> str:
-    return {list: "an array", type(None): "null"}.get(type(value), f"a value of type {type(value).__name__}")
-
-
-def _refusal(path: str, why: str) -> BadRequest:
-    return BadRequest(f"{path!r} {why}", Reason.INVALID_UPDATE, field=path)
+        place(container, parts[index], change(present), path)
 
 
 def _moment(operator: CurrentDate, now: int) -> Value:
@@ -150,22 +87,20 @@ def _set(root: Fields, operator: Set | SetOnInsert) -> None:
 
 def _unset(root: Fields, operator: Unset) -> None:
     parts = operator.path.split(".")
-    container, index = _descend(root, parts)
-    if index + 1 < len(parts) or _child(container, parts[-1]) is MISSING:
+    container, index = descend(root, parts)
+    if index + 1 < len(parts) or child_of(container, parts[-1]) is MISSING:
         return
     if type(container) is dict:
         del container[parts[-1]]
     else:
-        _place(container, parts[-1], None, operator.path)
+        place(container, parts[-1], None, operator.path)
 
 
 def _inc(root: Fields, operator: Inc) -> None:
     def change(present: Value) -> Value:
-        return (
-            operator.amount
-            if present is MISSING
-            else _calculate(add, present, operator.amount, operator.path)
-        )
+        if present is MISSING:
+            return operator.amount
+        return _calculate(add, present, operator.amount, operator.path)
 
     _write(root, operator.path, change)
 
@@ -179,11 +114,11 @@ def _mul(root: Fields, operator: Mul) -> None:
 
 def _calculate(function: Callable[[Value, Value], Value], present: Value, operand: Value, path: str) -> Value:
     if not is_number(present):
-        raise _refusal(path, f"is {_name_of(present)}, not a number")
+        raise refusal(path, f"is {name_of(present)}, not a number")
     try:
         result = function(present, operand)
     except OverflowError as error:
-        raise _refusal(path, "would no longer fit into 64 bits") from error
+        raise refusal(path, "would no longer fit into 64 bits") from error
     return present if _is_unchanged(present, result) else result
 
 
@@ -259,7 +194,7 @@ def _array(present: Value, path: str) -> list[Value]:
     if present is MISSING:
         return []
     if type(present) is not list:
-        raise _refusal(path, f"is {_name_of(present)}, not an array")
+        raise refusal(path, f"is {name_of(present)}, not an array")
     return present.copy()
 
 
@@ -276,13 +211,13 @@ def _locate(root: Fields, path: str, *, must_exist: bool) -> Value:
     value: Value = root
     enters_array = False
     for part in path.split("."):
-        _require_way(value, part, path)
+        require_way(value, part, path)
         enters_array = enters_array or type(value) is list
-        value = _child(value, part)
+        value = child_of(value, part)
         if value is MISSING:
             break
     if enters_array and not (must_exist and value is MISSING):
-        raise _refusal(path, "is an element of an array, which can be no end of a rename")
+        raise refusal(path, "is an element of an array, which can be no end of a rename")
     return value
 
 

@@ -27,7 +27,7 @@ from proxy.core.filter import Comparator, Compare, Filter, check_filter
 from proxy.core.matching import matches
 from proxy.core.modification import modify
 from proxy.core.ordering import compare, equal
-from proxy.core.update import CurrentDate, Set, Update, check
+from proxy.core.update import CurrentDate, Inc, Pop, Pull, Push, Rename, Set, Unset, Update, check
 from tests.integration.operator_cases import NUMBERS, OTHERS, Cases, Fields, mongo_filter, mongo_update
 
 SEEDS = [int(seed) for seed in os.environ.get("ENGINE_SEEDS", "1,2,3").split(",")]
@@ -146,6 +146,22 @@ def test_a_wrong_engine_would_be_noticed(mongo: Mongo) -> None:
         return fields
 
     assert differences_in_updates(mongo, list(update_cases(Cases(1))), inserting=False, engine=in_given_order)
+
+
+@pytest.mark.parametrize(
+    "part", ["01", "4294967295", "4294967296", "1" * 5000, "0" * 5000 + "1", "+1", "1_0", "\u0661"]
+)
+def test_what_counts_as_an_index_is_the_same(mongo: Mongo, part: str) -> None:
+    path = f"a.{part}"
+    updates: list[Update] = [
+        *((Set(path, 1),), (Unset(path),), (Inc(f"{path}.b", 1),), (Push(path, ()),), (Pop(path, True),)),
+        *((Pull(path, (1,)),), (Rename(path, "b"),), (Rename("a", f"b.{part}"),)),
+    ]
+    documents: list[Fields] = [{"a": [1]}, {"a": {}}, {}]
+    cases = [
+        UpdateCase(fields, update, mongo_update(update) or {}) for fields in documents for update in updates
+    ]
+    assert not differences_in_updates(mongo, cases, inserting=False)
 
 
 # filters

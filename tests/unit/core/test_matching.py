@@ -73,6 +73,7 @@ FALSE: list[tuple[Filter, dict[str, Any]]] = [
     (Compare("a.0", EQ, None), {"a": []}),
     (Compare("a.0", EQ, 1), {"a": [[1]]}),  # by its number an element counts as a whole
     (Compare("a.00", EQ, 1), {"a": [1]}),
+    (Compare("a." + "1" * 5000, EQ, 1), {"a": [1]}),
     (Compare("a.0.1", EQ, None), {"a": [5]}),
     (Compare("a", EQ, 1), {"a": [[1]]}),
     (Compare("a", EQ, 1), {"a": True}),

@@ -86,6 +86,8 @@ RESULTS: list[tuple[Operator, Fields, Fields]] = [
     (AddToSet("a", ()), {}, {"a": []}),
     (Pull("a", (1, "x")), {"a": [1.0, "x", [1], 2]}, {"a": [[1], 2]}),
     (Pull("a.b", (1,)), {"a": {}}, {"a": {}}),
+    (Pull("a.4294967295", (1,)), {"a": [1]}, {"a": [1]}),
+    (Set("a." + "0" * 5000 + "1", 5), {"a": [1, 2]}, {"a": [1, 5]}),
     (PullWhere("a", Compare("", Comparator.GTE, 2)), {"a": [1, 2, [3], "3"]}, {"a": [1, "3"]}),
     (
         PullWhere("a", Compare("b", Comparator.NE, 2)),
@@ -117,6 +119,8 @@ REFUSALS: list[tuple[Operator, Fields]] = [
     (Pull("a.b", (1,)), {"a": 1}),
     (Pop("a", first=True), {"a": "x"}),
     (Rename("a.0", "b"), {"a": [1]}),
+    (Pull("a.4294967296", (1,)), {"a": [1]}),  # one more than the last index MongoDB can think of
+    (Set("a." + "1" * 5000, 1), {"a": [1]}),
     (Rename("a.b", "c"), {"a": 1}),
 ]
 
