@@ -6,21 +6,21 @@ simulation may interleave, delay or crash there. `role` says which store it stan
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from proxy.core.collection import Collection
-from proxy.core.document import Document, Fields
 from proxy.core.errors import Fenced, Reason, Refused
-from proxy.core.keys import Key, index_values
-from proxy.core.matching import matches
-from proxy.core.ordering import sort_key
+from proxy.core.keys import Key
 from proxy.core.ports import ApplyResult, ApplyStatus, Limits, Page, Segment
-from proxy.core.query import PageRequest, Plan, Position
+from proxy.core.query import PageRequest, Plan
 from proxy.core.stage import StoreName
 from proxy.core.update import Update
-from proxy.core.version import Record, Stamp, Version
+from proxy.core.version import RING, Record, Stamp, Version
 from proxy.core.write import NOT_MATCHED, Command, Modify, Precondition, WriteResult, effect
+from proxy.stores.memory.reading import Row, is_selected, key_rank, page_of, rows_of
 
 Pause = Callable[[], Awaitable[None]]
 Event = tuple[Key, Record | None]
@@ -38,6 +38,7 @@ class MemoryTable:
         self.fence = 0
         self.events: list[Event] = []
         self.marks: dict[str, int] = {}
+        self._changed = asyncio.Event()
 
     def put(self, key: Key, record: Record | None) -> None:
         """Store or remove a record, and tell the feed; the removal of a tombstone is no event."""
@@ -48,6 +49,18 @@ class MemoryTable:
         else:
             self.records[key] = record
         self.events.append((key, record))
+        self.wake()
+
+    def wake(self) -> None:
+        """Tell whoever follows the feed that there is something new."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def wait(self, timeout: float) -> None:
+        """Wait for something new, for at most `timeout` seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._changed.wait()
 
 
 class MemoryStore:
@@ -79,17 +92,16 @@ class MemoryStore:
 
     async def find(self, plan: Plan, page: PageRequest) -> Page:
         await self._pause()
-        rows = self._rows_after(plan, page.after)
+        found = page_of(plan, self.table.records.values(), page)
         await self._pause()
-        shown = rows[: page.limit]
-        return Page(tuple(shown), self._position(plan, shown[-1]) if len(rows) > len(shown) else None)
+        return found
 
     async def count(self, plan: Plan, scan_budget: int) -> int:
         await self._pause()
-        rows = self._rows(plan)
+        rows = rows_of(plan, self.table.records.values())
         if len(rows) > scan_budget:
             raise Refused(f"more than {scan_budget} documents would have to be read", Reason.NO_INDEX)
-        return len(rows)
+        return sum(is_selected(plan, row) for row in rows)
 
     async def write(self, command: Command, stamp: Stamp) -> WriteResult:
         await self._pause()
@@ -103,10 +115,12 @@ class MemoryStore:
 
     async def write_first(self, plan: Plan, update: Update, stamp: Stamp) -> WriteResult:
         await self._pause()
-        rows = self._rows(plan)
-        if not rows:
-            return NOT_MATCHED
-        return await self.write(Modify(rows[0].key, update, Precondition(plan.filter)), stamp)
+        while row := self._first(plan):
+            command = Modify(row.record.key, update, Precondition(plan.filter))
+            result = await self.write(command, stamp)
+            if result.matched:
+                return result
+        return self._repeat_of(plan, stamp)
 
     async def apply(self, record: Record) -> ApplyResult:
         await self._pause()
@@ -126,7 +140,7 @@ class MemoryStore:
             return None
         revision = max(floor, record.version.revision) + 1
         epoch = max(stamp.epoch, record.version.epoch)
-        ops = (*record.ops, stamp.op)[-8:]
+        ops = (*record.ops, stamp.op)[-RING:]
         renewed = replace(record, version=Version(epoch, revision), op=stamp.op, ops=ops)
         self.table.put(record.key, renewed)
         await self._pause()
@@ -140,8 +154,8 @@ class MemoryStore:
         return True
 
     async def scan(self, segment: Segment, after: Key | None = None) -> AsyncIterator[Record]:
-        for key in sorted(self.table.records, key=_key_rank):
-            if after is not None and _key_rank(key) <= _key_rank(after):
+        for key in sorted(self.table.records, key=key_rank):
+            if after is not None and key_rank(key) <= key_rank(after):
                 continue
             if hash(key) % segment.total != segment.index:
                 continue
@@ -160,37 +174,17 @@ class MemoryStore:
         if epoch < self.table.fence:
             raise Fenced(f"this store takes no writes of epoch {epoch} any more")
 
-    def _rows_after(self, plan: Plan, after: Position | None) -> list[Record]:
-        rows = self._rows(plan)
-        if after is None:
-            return rows
-        place = _rank(after.sort_values, after.key)
-        ranks = [self._row_rank(plan, row) for row in rows]
-        if plan.ascending:
-            return [row for row, rank in zip(rows, ranks, strict=True) if rank > place]
-        return [row for row, rank in zip(rows, ranks, strict=True) if rank < place]
+    def _first(self, plan: Plan) -> Row | None:
+        rows = rows_of(plan, self.table.records.values())
+        return next((row for row in rows if is_selected(plan, row)), None)
 
-    def _rows(self, plan: Plan) -> list[Record]:
-        rows = [row for row in self.table.records.values() if self._is_selected(plan, row.document)]
-        return sorted(rows, key=lambda row: self._row_rank(plan, row), reverse=not plan.ascending)
-
-    def _is_selected(self, plan: Plan, document: Document | None) -> bool:
-        if document is None or not matches(plan.filter, document.fields):
-            return False
-        return plan.index is None or self._index_values(plan, document.fields) is not None
-
-    def _row_rank(self, plan: Plan, row: Record) -> tuple[list[object], list[object]]:
-        return _rank(self._sort_values(plan, row), row.key)
-
-    def _position(self, plan: Plan, row: Record) -> Position:
-        return Position(self._sort_values(plan, row), row.key)
-
-    def _sort_values(self, plan: Plan, row: Record) -> tuple[object, ...]:
-        values = self._index_values(plan, row.document.fields if row.document else {})
-        return (values or ())[len(plan.index.partition) :] if plan.index else ()
-
-    def _index_values(self, plan: Plan, fields: Fields) -> tuple[object, ...] | None:
-        return index_values(plan.index, fields) if plan.index else ()
+    def _repeat_of(self, plan: Plan, stamp: Stamp) -> WriteResult:
+        """Nothing qualifies: maybe because this very op has changed the one document of the plan."""
+        record = self.table.records.get(Key(plan.partition + plan.sort_prefix))
+        is_of_key = plan.index == self._collection.key
+        if not is_of_key or record is None or not record.holds_op(stamp.op):
+            return NOT_MATCHED
+        return WriteResult(matched=True, after=record, repeated=True)
 
 
 class MemoryFence:
@@ -220,11 +214,3 @@ def _status(record: Record, existing: Record | None) -> ApplyStatus:
     if existing.is_same_write(record):
         return ApplyStatus.ALREADY_THERE
     return ApplyStatus.NEWER if existing.version > record.version else ApplyStatus.CONFLICT
-
-
-def _key_rank(key: Key) -> list[object]:
-    return [sort_key(value) for value in key.values]
-
-
-def _rank(sort_values: Sequence[object], key: Key) -> tuple[list[object], list[object]]:
-    return [sort_key(value) for value in sort_values], _key_rank(key)
