@@ -15,7 +15,7 @@ from bson import DatetimeMS, Timestamp
 from proxy.core.arithmetic import add, is_number, multiply
 from proxy.core.document import Fields, Value
 from proxy.core.matching import matches_element
-from proxy.core.ordering import MISSING, compare, equal
+from proxy.core.ordering import MISSING, compare, equal, is_nan
 from proxy.core.update import (
     AddToSet,
     CurrentDate,
@@ -124,7 +124,7 @@ def _calculate(function: Callable[[Value, Value], Value], present: Value, operan
 
 def _is_unchanged(present: Value, result: Value) -> bool:
     """MongoDB does not write an equal number of the same type: -0.0 plus 0.0 stays -0.0."""
-    return type(present) is type(result) and compare(present, result) == 0
+    return type(present) is type(result) and compare(present, result) == 0 and not is_nan(result)
 
 
 def _min(root: Fields, operator: Min) -> None:

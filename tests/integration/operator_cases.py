@@ -43,6 +43,10 @@ from proxy.core.filter import (
 
 Fields = dict[str, Any]
 
+DOUBLE_NANS = [0xFFF8_0000_0000_0000, 0x7FF8_0000_0000_0001, 0xFFF0_0000_DEAD_BEEF, 0x7FFF_FFFF_FFFF_FFFF]
+DECIMAL_NANS = [0xFC << 120, 0xFC << 120 | 7, 0x7E << 120 | 5, 0x7C01 << 112 | 3, 0x7C << 120 | 2**110 - 1]
+"""NaNs with signs and payloads, quiet and signalling."""
+
 NUMBERS: list[Any] = [
     *(0, 1, -1, 2, 3, 5, 2**31 - 1, -(2**31), 2**31, 2**53 + 1, 2**63 - 1, -(2**63)),
     *map(Int64, (0, 1, 2, -1, 2**31, 2**53, 2**62)),
@@ -53,6 +57,8 @@ NUMBERS: list[Any] = [
     *map(
         Decimal128, ("0.1000000000000000055511151231257827", "9223372036854775807", "12345.678901234567890")
     ),
+    *(struct.unpack("<d", bits.to_bytes(8, "little"))[0] for bits in DOUBLE_NANS),
+    *(Decimal128.from_bid(bits.to_bytes(16, "little")) for bits in DECIMAL_NANS),
     *map(Decimal128, ("NaN", "Infinity", "-Infinity", "0.3333333333333333333333333333333333")),
 ]
 OTHERS: list[Any] = [

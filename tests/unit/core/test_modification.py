@@ -33,6 +33,7 @@ from proxy.core.update import (
 Fields = dict[str, Any]
 D = Decimal128
 NOW = 1_700_000_000_123
+MINUS_NAN = -float("nan")
 
 RESULTS: list[tuple[Operator, Fields, Fields]] = [
     (Set("a.b.c", 1), {}, {"a": {"b": {"c": 1}}}),
@@ -56,6 +57,9 @@ RESULTS: list[tuple[Operator, Fields, Fields]] = [
     (Inc("a", D("1.00")), {"a": 1}, {"a": D("2.00")}),
     (Inc("a", D("0.00")), {"a": D("2.5")}, {"a": D("2.5")}),  # an equal number is not written
     (Inc("a", 0.0), {"a": -0.0}, {"a": -0.0}),
+    (Inc("a", MINUS_NAN), {"a": D("1")}, {"a": D("-NaN")}),
+    (Inc("a", D("NaN")), {"a": D("-NaN")}, {"a": D("NaN")}),
+    (Inc("a", 1.0), {"a": MINUS_NAN}, {"a": MINUS_NAN}),
     (Mul("a", 2.5), {}, {"a": 0.0}),
     (Mul("a", Int64(5)), {}, {"a": Int64(0)}),
     (Mul("a", D("2.50")), {}, {"a": D("0.00")}),
