@@ -15,6 +15,7 @@ import orjson
 
 from proxy.core.collection import Collection, FieldType
 from proxy.core.document import Document, Fields, Value
+from proxy.core.errors import Broken
 from proxy.core.keys import Key, fields_of, typed
 from proxy.core.version import LEGACY, Record, Version
 from proxy.stores.dynamo.decoding import decode_fields
@@ -49,7 +50,10 @@ class Codec:
         return item
 
     def decode(self, item: Item) -> Record:
-        """The record of an item, whoever wrote it: without `_cf` it is a legacy record."""
+        """The record of an item, whoever wrote it: without `_cf` it is a legacy record.
+
+        Raises Broken where the key cannot be read.
+        """
         meta: dict[str, Any] = item.get(META, {}).get("M") or {}
         is_tombstone = "del" in meta
         if "b" in meta:
@@ -101,7 +105,12 @@ class Codec:
 
     def _key_of(self, item: Item, fields: Mapping[str, Value]) -> Key:
         values = tuple([typed(kind, fields.get(name)) for name, kind in self._key_types])
-        return self.layout.key_of_item(item) if None in values else Key(values)
+        if None not in values:
+            return Key(values)
+        try:
+            return self.layout.key_of_item(item)
+        except (LookupError, ValueError) as error:
+            raise Broken(f"an item of {self.collection.table} has a key that is none of ours") from error
 
 
 def _is_odd(part: Part) -> bool:

@@ -36,11 +36,15 @@ class ReplyLost(Exception):
 
 
 class ConditionFailed(Exception):
-    """The condition was false; `item` is what is stored (None: nothing, or it was not asked for)."""
+    """The condition was false; `item` is what is stored (None: nothing, or it was not asked for).
 
-    def __init__(self, item: Item | None) -> None:
+    `is_after_loss`: an earlier attempt at the same write was not answered; what is stored may be its doing.
+    """
+
+    def __init__(self, item: Item | None, is_after_loss: bool = False) -> None:
         super().__init__("the condition of a write was not true")
         self.item = item
+        self.is_after_loss = is_after_loss
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,11 @@ class Part:
 
     def encode(self, values: Sequence[Value]) -> Attribute:
         """The attribute of normalised values, one a field. Raises BadRequest (KEY_TOO_LONG)."""
-        return self.wrap((encode_sort if self.is_sort else encode_partition)(self.index, values))
+        return self.wrap(self.text(values))
+
+    def text(self, values: Sequence[Value]) -> KeyText:
+        """What `encode` puts into the attribute. Raises BadRequest (KEY_TOO_LONG)."""
+        return (encode_sort if self.is_sort else encode_partition)(self.index, values)
 
     def wrap(self, text: KeyText) -> Attribute:
         return {self.kind: str(text)}
@@ -89,6 +93,10 @@ class Layout:
         for part in self.natural:
             if self.escape(part.attribute) != part.attribute:
                 raise ValueError(f"{collection.name}: {part.attribute} cannot be a key attribute")
+
+    def parts_of(self, index: Index) -> tuple[Part, Part | None]:
+        """The partition and sort part of the table or of a secondary index."""
+        return self.indexes.get(index.name) or (self.partition, self.sort)
 
     def escape(self, name: str) -> str:
         """The attribute that a top-level field is stored under."""

@@ -88,6 +88,8 @@ class Transport:
             answer = await self._try(operation, request, deadline)
             if isinstance(answer, dict):
                 return answer
+            if isinstance(answer, ConditionFailed):
+                raise ConditionFailed(answer.item, is_after_loss=may_be_applied)
             may_be_applied |= operation in _WRITES and answer.outcome is Outcome.UNKNOWN
             pause = random.uniform(0, self._settings.pause * 2 ** (attempt - 1))
             is_last = attempt >= self._settings.attempts or time.monotonic() + pause > deadline
@@ -102,7 +104,9 @@ class Transport:
         if self._session is not None:
             await self._session.close()
 
-    async def _try(self, operation: str, request: Request, deadline: float) -> dict[str, Any] | _Failure:
+    async def _try(
+        self, operation: str, request: Request, deadline: float
+    ) -> dict[str, Any] | ConditionFailed | _Failure:
         try:
             reply = await self._attempt(operation, request, deadline)
         except (NotSent, ReplyLost) as silence:
@@ -110,7 +114,7 @@ class Transport:
         if reply.status == 200:
             return reply.payload
         if reply.error_name == "ConditionalCheckFailedException":
-            raise ConditionFailed(reply.payload.get("Item"))
+            return ConditionFailed(reply.payload.get("Item"))
         return _Failure(operation, meaning_of(reply), reply.message)
 
     async def _attempt(self, operation: str, request: Request, deadline: float) -> Reply:

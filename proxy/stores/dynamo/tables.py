@@ -1,0 +1,178 @@
+"""The table of a collection: created as declared, completed where that is possible, else refused."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from proxy.core.collection import Index, IndexKind
+from proxy.core.errors import Outcome, Reason, Refused, Unavailable
+from proxy.stores.dynamo.layout import TTL, Layout, Part
+from proxy.stores.dynamo.transport import Transport
+
+STREAM = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+
+PATIENCE = 600.0
+"""Seconds that a table or a global index may take to become active: an index is filled from the table."""
+
+_POLL = 0.5
+
+
+class TableKeeper:
+    """Creates and checks the table of one collection."""
+
+    def __init__(self, transport: Transport, layout: Layout) -> None:
+        self._transport = transport
+        self._layout = layout
+        self._table = layout.collection.table
+
+    async def prepare(self) -> tuple[str, ...]:
+        """Bring the table to what is declared; a line for each thing done. Raises Refused if it differs."""
+        done: list[str] = []
+        table = await self._describe()
+        if table is None:
+            await self._create()
+            table = await self._when_active()
+            done.append(f"created the DynamoDB table {self._table} with {_count_indexes(self._layout)}")
+        self._refuse_differences(table)
+        done += [await self._add_global(index) for index in self._missing_global(table)]
+        if not table.get("StreamSpecification", {}).get("StreamEnabled"):
+            await self._update({"StreamSpecification": STREAM})
+            done.append(f"switched on the stream of {self._table}")
+        if await self._set_ttl():
+            done.append(f"set the time to live of {self._table} to {TTL}")
+        return tuple(done)
+
+    async def estimate(self) -> int:
+        """How many items there were when DynamoDB last counted. Raises Refused where there is no table."""
+        answer = await self._transport.call("DescribeTable", {"TableName": self._table})
+        return int(answer["Table"].get("ItemCount", 0))
+
+    def definition(self) -> dict[str, Any]:
+        """The CreateTable request."""
+        indexes = self._layout.collection.indexes
+        local = [self._index(index) for index in indexes if index.kind is IndexKind.LOCAL]
+        late = [self._index(index) for index in indexes if index.kind is IndexKind.GLOBAL]
+        return {
+            "TableName": self._table,
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [_definition(part) for part in self._layout.parts.values()],
+            "KeySchema": _schema(self._layout.partition, self._layout.sort),
+            "StreamSpecification": STREAM,
+            **({"LocalSecondaryIndexes": local} if local else {}),
+            **({"GlobalSecondaryIndexes": late} if late else {}),
+        }
+
+    def _index(self, index: Index) -> dict[str, Any]:
+        """Keys only: whole documents would count twice towards an item's size, and cost a write each."""
+        return {
+            "IndexName": index.name,
+            "KeySchema": _schema(*self._layout.indexes[index.name]),
+            "Projection": {"ProjectionType": "KEYS_ONLY"},
+        }
+
+    async def _create(self) -> None:
+        try:
+            await self._transport.call("CreateTable", self.definition(), timeout=30)
+        except Refused:
+            if await self._describe() is None:
+                raise  # not for being created by another replica just now
+        except Unavailable as error:
+            if error.outcome is not Outcome.UNKNOWN:
+                raise
+
+    async def _describe(self) -> dict[str, Any] | None:
+        try:
+            answer = await self._transport.call("DescribeTable", {"TableName": self._table})
+        except Refused:
+            return None
+        table: dict[str, Any] = answer["Table"]
+        return table
+
+    async def _when_active(self) -> dict[str, Any]:
+        """The table once it and its global indexes are. Raises Unavailable after PATIENCE."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            table = await self._describe()
+            if table is not None and all(status == "ACTIVE" for status in _statuses(table)):
+                return table
+            await asyncio.sleep(_POLL)
+        raise Unavailable(f"the DynamoDB table {self._table} does not become active")
+
+    async def _update(self, change: dict[str, Any]) -> None:
+        await self._transport.call("UpdateTable", {"TableName": self._table, **change}, timeout=30)
+        await self._when_active()
+
+    def _refuse_differences(self, table: dict[str, Any]) -> None:
+        self._refuse_unless("its key", table["KeySchema"], _schema(self._layout.partition, self._layout.sort))
+        types = {entry["AttributeName"]: entry["AttributeType"] for entry in table["AttributeDefinitions"]}
+        for part in self._layout.parts.values():
+            present_type = types.get(part.attribute, part.kind)
+            self._refuse_unless(f"the type of {part.attribute}", present_type, part.kind)
+        present = {entry["IndexName"]: entry["KeySchema"] for entry in _indexes_of(table)}
+        for index in self._layout.collection.indexes:
+            schema = _schema(*self._layout.indexes[index.name])
+            if index.name in present or index.kind is IndexKind.LOCAL:
+                self._refuse_unless(f"the index {index.name}", present.get(index.name), schema)
+        stream = table.get("StreamSpecification", {})
+        if stream.get("StreamEnabled"):
+            self._refuse_unless("its stream", stream.get("StreamViewType"), STREAM["StreamViewType"])
+
+    def _refuse_unless(self, what: str, present: object, declared: object) -> None:
+        if present != declared:
+            raise Refused(
+                f"the DynamoDB table {self._table} exists, but {what} is {present or 'missing'}"
+                f" and not {declared}, which cannot be changed: declare it as it is, or use another table",
+                Reason.STORE_REJECTED,
+            )
+
+    def _missing_global(self, table: dict[str, Any]) -> list[Index]:
+        present = {entry["IndexName"] for entry in _indexes_of(table)}
+        return [index for index in self._layout.collection.indexes if index.name not in present]
+
+    async def _add_global(self, index: Index) -> str:
+        await self._update(
+            {
+                "AttributeDefinitions": [_definition(part) for part in self._layout.parts.values()],
+                "GlobalSecondaryIndexUpdates": [{"Create": self._index(index)}],
+            }
+        )
+        return f"added the global index {index.name} to {self._table}"
+
+    async def _set_ttl(self) -> bool:
+        """Let DynamoDB remove tombstones; True if that was not so already."""
+        answer = await self._transport.call("DescribeTimeToLive", {"TableName": self._table})
+        present = answer["TimeToLiveDescription"]
+        if present.get("TimeToLiveStatus") in ("ENABLED", "ENABLING"):
+            self._refuse_unless("its time to live attribute", present.get("AttributeName"), TTL)
+            return False
+        specification = {"Enabled": True, "AttributeName": TTL}
+        request = {"TableName": self._table, "TimeToLiveSpecification": specification}
+        await self._transport.call("UpdateTimeToLive", request)
+        return True
+
+
+def _schema(partition: Part, sort: Part | None) -> list[dict[str, str]]:
+    keys = [{"AttributeName": partition.attribute, "KeyType": "HASH"}]
+    return [*keys, {"AttributeName": sort.attribute, "KeyType": "RANGE"}] if sort else keys
+
+
+def _definition(part: Part) -> dict[str, str]:
+    return {"AttributeName": part.attribute, "AttributeType": part.kind}
+
+
+def _indexes_of(table: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from table.get("LocalSecondaryIndexes", ())
+    yield from table.get("GlobalSecondaryIndexes", ())
+
+
+def _statuses(table: dict[str, Any]) -> list[str]:
+    late = table.get("GlobalSecondaryIndexes", ())
+    return [table["TableStatus"], *(entry.get("IndexStatus", "ACTIVE") for entry in late)]
+
+
+def _count_indexes(layout: Layout) -> str:
+    names = ", ".join(layout.indexes)
+    return f"the indexes {names}" if names else "no indexes"
