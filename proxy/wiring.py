@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from proxy.core.collection import Collection
 from proxy.core.flag import Flag
-from proxy.core.ports import Clock, CollectionStore, Control, DivergenceLog, Fence, Signals
+from proxy.core.ports import Clock, CollectionStore, Control, DivergenceLog, Feed, Fence, Signals
 from proxy.core.stage import Stage, StoreName
-from proxy.cutover.coordinator import Coordinator, Drain
+from proxy.cutover.coordinator import Coordinator
 from proxy.cutover.overview import MirrorHealth, Overview
 from proxy.cutover.replica import Membership
 from proxy.flow.breaker import Breaker
@@ -22,17 +22,23 @@ from proxy.flow.mirror import Mirror
 from proxy.flow.pipeline import Lane, Pipeline
 from proxy.flow.reporting import Reporter
 from proxy.flow.shadow import Shadow
+from proxy.reconcile.reconciler import Reconciler
+from proxy.reconcile.site import Site
+
+DRAIN_LIMIT = 2.0
+"""Seconds that one attempt to drain may take; the hold's own limit bounds the attempts."""
 
 Stores = Mapping[StoreName, CollectionStore]
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an application is made of, all behind ports; `stores` and `fences` by collection name."""
+    """What an application is made of, all behind ports; stores, fences and feeds by collection name."""
 
     collections: Sequence[Collection]
     stores: Mapping[str, Stores]
     fences: Mapping[str, Fence]
+    feeds: Mapping[str, Mapping[StoreName, Feed]]
     control: Control
     divergences: DivergenceLog
     clock: Clock
@@ -45,7 +51,7 @@ class Parts:
 class App:
     """One replica: everything that serves requests and moves flags, started and stopped together."""
 
-    def __init__(self, parts: Parts, drain: Drain) -> None:
+    def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.control = parts.control
         self.divergences = parts.divergences
@@ -54,7 +60,7 @@ class App:
             parts.control,
             parts.divergences,
             parts.fences,
-            drain,
+            self._drain,
             parts.signals,
             replica_id=parts.replica_id,
             lease=parts.lease,
@@ -64,6 +70,8 @@ class App:
         )
         self.lanes: dict[str, Lane] = {}
         self.reporters: dict[str, Reporter] = {}
+        self.reconcilers: dict[str, Reconciler] = {}
+        self._tasks: list[asyncio.Task[None]] = []
         self.pipeline = Pipeline(self.lanes, parts.clock, parts.signals)
         self.overview = Overview(
             {collection.name: collection for collection in parts.collections},
@@ -80,10 +88,15 @@ class App:
         for collection in self.parts.collections:
             self._open_lane(collection)
         await self.membership.start()
+        for name, reconciler in self.reconcilers.items():
+            self._tasks.append(asyncio.create_task(reconciler.run(), name=f"reconciler.{name}"))
 
     async def stop(self) -> None:
         """Finish what is in hand and leave the registry; running changes go to the other replicas."""
         await self.coordinator.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(lane.shadow.stop() for lane in self.lanes.values()))
         await asyncio.gather(*(lane.cleanup.stop() for lane in self.lanes.values()))
         await asyncio.gather(*(reporter.stop() for reporter in self.reporters.values()))
@@ -110,8 +123,26 @@ class App:
         cleanup = Cleanup(name, stores[StoreName.MONGODB], grace, parts.signals)
         self.lanes[name] = Lane(collection, stores, door, mirror, shadow, cleanup)
         self.reporters[name] = reporter
+        self.reconcilers[name] = Reconciler(self.site(collection), door)
         reporter.start()
         shadow.start()
+
+    def site(self, collection: Collection) -> Site:
+        """What the documents of one collection are moved with."""
+        parts, name = self.parts, collection.name
+        return Site(
+            collection,
+            parts.stores[name],
+            parts.feeds[name],
+            parts.control,
+            parts.divergences,
+            parts.clock,
+            parts.signals,
+            parts.replica_id,
+        )
+
+    async def _drain(self, flag: Flag) -> bool:
+        return await self.reconcilers[flag.collection].drain(DRAIN_LIMIT)
 
     def _health(self, name: str) -> MirrorHealth:
         mirror = self.lanes[name].mirror

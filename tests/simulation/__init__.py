@@ -1,1 +1,1 @@
-"""The real flow, reconcile and cutover code on stores in memory, in virtual time, under a seeded scheduler."""
+"""The real flow, reconcile and cutover code on memory stores, in virtual time, under a seeded scheduler."""

@@ -1,8 +1,8 @@
 """What the clients of a simulation saw, and whether one register per key could have done it.
 
-A history is linearizable when every operation can be given a moment between its call and its return so that all
-results are those of one register that does one thing at a time. A failed call is "maybe applied": its moment may
-be any time after its call, or never. The search is Wing and Gong's with memory (Lowe), per key.
+A history is linearizable when every operation can be given a moment between its call and its return so that
+all results are those of one register that does one thing at a time. A failed call is "maybe applied": its
+moment may be any time after its call, or never. The search is Wing and Gong's with memory (Lowe), per key.
 """
 
 from __future__ import annotations

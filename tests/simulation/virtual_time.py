@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps to the next timer: minutes of waiting take milliseconds, and repeat exactly."""
+"""An event loop whose clock jumps to the next timer: minutes of waiting take milliseconds, repeatably."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._virtual = START
         super().__init__(_NoSelector(self))
+        self._clock_resolution = 1e-5  # what a float of this size can tell apart, and more
 
     def time(self) -> float:
         return self._virtual
@@ -48,10 +49,21 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 def run(main: Coroutine[Any, Any, T], horizon: float) -> T:
     """Run to the end in virtual time; TimeoutError if the world needs more than `horizon` virtual seconds."""
     loop = VirtualLoop()
+    asyncio.set_event_loop(loop)
     try:
         return loop.run_until_complete(asyncio.wait_for(main, horizon))
     finally:
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
+        _end_all_tasks(loop)
+        asyncio.set_event_loop(None)
         loop.close()
+
+
+def _end_all_tasks(loop: VirtualLoop) -> None:
+    """Cancel until nobody is left: some catch the first one."""
+    for _ in range(5):
+        left = asyncio.all_tasks(loop)
+        if not left:
+            return
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.wait(left, timeout=5.0))

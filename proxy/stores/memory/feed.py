@@ -10,8 +10,7 @@ from proxy.core.ports import Clock, FeedBatch, FeedLost
 from proxy.stores.memory.store import MemoryTable
 
 BATCH = 100
-POLL = 0.005
-HEARTBEAT = 0.1
+HEARTBEAT = 1.0
 
 
 class MemoryFeed:
@@ -28,6 +27,7 @@ class MemoryFeed:
     async def mark(self) -> str:
         name = self._clock.new_op().hex()
         self._table.marks[name] = len(self._table.events)
+        self._table.wake()
         return name
 
     async def follow(self, position: str) -> AsyncIterator[FeedBatch]:
@@ -44,7 +44,7 @@ class MemoryFeed:
                 start, told, told_marks = end, _seconds(), told_marks | marks
                 yield FeedBatch(tuple(keys), str(end), frozenset(marks), committed_at)
             else:
-                await asyncio.sleep(POLL)
+                await self._table.wait(HEARTBEAT)
 
     def _passed(self, end: int) -> set[str]:
         return {name for name, at in self._table.marks.items() if at <= end}
