@@ -1,0 +1,374 @@
+"""The reconciler on memory stores: what bypassing writers and crashed proxies leave, leases, gaps, drains."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from proxy.core.document import Document
+from proxy.core.errors import Unavailable
+from proxy.core.flag import Change, Job
+from proxy.core.ports import DivergenceQuery
+from proxy.core.stage import Stage, StoreName
+from proxy.core.write import Command, Delete, Insert, Replace
+from proxy.reconcile import reconciler as module
+from proxy.reconcile.checkpoint import FAILED, RUNNING
+from proxy.reconcile.reconciler import Reconciler
+from proxy.stores.memory.feed import MemoryFeed
+from tests.unit.reconcile.bench import EPOCH, GONE, JOBS, ShakyStore, Yard, key, record, tombstone, until
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in {
+        "TICK": 0.01,
+        "CHECKPOINT": 0.01,
+        "SIGN_OF_LIFE": 0.05,
+        "TIP": 0.02,
+        "LEASE": 0.5,
+    }.items():
+        monkeypatch.setattr(module, name, seconds)
+
+
+@pytest.fixture
+async def yard() -> Yard:
+    yard = Yard()
+    await yard.open()
+    return yard
+
+
+@asynccontextmanager
+async def running(yard: Yard, replica: str = "r1") -> AsyncIterator[Reconciler]:
+    reconciler = Reconciler(yard.site(replica), yard.door)
+    task = asyncio.create_task(reconciler.run())
+    try:
+        yield reconciler
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def feed_job(yard: Yard) -> Job:
+    job = await yard.control.job("jobs", "feed")
+    assert job is not None
+    return job
+
+
+async def is_saved(yard: Yard) -> bool:
+    return await yard.control.job("jobs", "feed") is not None
+
+
+async def test_what_a_crashed_proxy_left_is_mirrored(yard: Yard) -> None:
+    async with running(yard) as reconciler:
+        await until(lambda: is_saved(yard))
+        yard.mongo.put(key(), record((EPOCH, 3)))
+        assert await reconciler.drain(5)
+        assert yard.bench().differences() == []
+        assert yard.dynamo.records[key()].version == (EPOCH, 3)
+
+
+async def test_what_bypassing_writers_do_is_stamped_mirrored_and_counted(yard: Yard) -> None:
+    bench = yard.bench()
+    bench.put(record((EPOCH, 3)), record((EPOCH, 3)))
+    async with running(yard) as reconciler:
+        await until(lambda: is_saved(yard))
+        for change in (2, 3, GONE, 4):
+            bench.bypass("k", change)
+            assert await reconciler.drain(5)
+            assert bench.differences() == []
+        assert reconciler.status().counts["bypass"] >= 3
+        assert abs(reconciler.status().bypass_at - yard.clock.now()) < 5000
+        held = bench.held()[1]
+        assert held is not None
+        assert held.document is not None
+        assert held.document.fields["n"] == 4
+
+
+async def test_a_position_is_taken_up_by_the_next_process(yard: Yard) -> None:
+    async with running(yard) as reconciler:
+        await until(lambda: is_saved(yard))
+        yard.mongo.put(key("a"), record((EPOCH, 3), name="a"))
+        assert await reconciler.drain(5)
+    yard.mongo.put(key("b"), record((EPOCH, 3), name="b"))
+    async with running(yard, "r2") as reconciler:
+        assert await reconciler.drain(5)
+        assert yard.bench().differences() == []
+
+
+async def test_nothing_falls_between_mongo_only_and_the_publication_of_a_mirror() -> None:
+    yard = Yard(Stage.MONGO_ONLY)
+    await yard.open()
+    async with running(yard):
+        await until(lambda: is_saved(yard))
+    await yard.publish(Stage.MONGO_PRIMARY)
+    bench = yard.bench()
+    bench.put(record((EPOCH, 3)), record((EPOCH, 3)))
+    bench.bypass("k", GONE)  # nobody follows, and no scan will ever find it
+    async with running(yard) as reconciler:
+        assert await reconciler.drain(5)
+        assert bench.differences() == []
+
+
+async def test_a_tip_taken_before_is_not_kept_when_the_mirror_was_published_meanwhile() -> None:
+    yard = Yard(Stage.MONGO_ONLY)
+    await yard.open()
+
+    class SlowFeed(MemoryFeed):
+        async def tip(self) -> str:
+            position = await super().tip()
+            if yard.door.published.stage is Stage.MONGO_ONLY:
+                await yard.publish(Stage.MONGO_PRIMARY)
+                yard.mongo.put(key(), record((EPOCH, 3)))
+            return position
+
+    yard.feeds[StoreName.MONGODB] = SlowFeed(yard.mongo, yard.clock)
+    async with running(yard) as reconciler:
+        assert await reconciler.drain(5)
+
+
+async def test_one_replica_leads_and_another_takes_over(yard: Yard) -> None:
+    async with running(yard, "r1") as first:
+        await until(lambda: first.status().is_leading and first.status().following is not None)
+        async with running(yard, "r2") as second:
+            await asyncio.sleep(0.05)
+            assert not second.status().is_leading
+            assert second.status().following is None
+            yard.control._leases.clear()  # r1 is paused past its lease
+            await yard.control.acquire_lease("reconciler/jobs", "r2", 60)
+            await until(lambda: second.status().is_leading)
+            await until(lambda: not first.status().is_leading)
+
+
+async def test_a_replica_without_the_lease_drains_all_the_same(yard: Yard) -> None:
+    await yard.control.acquire_lease("reconciler/jobs", "a dead replica", 60)
+    async with running(yard) as reconciler:
+        reconciler.attend(5)
+        await until(lambda: reconciler.status().following is not None)
+        yard.mongo.put(key(), record((EPOCH, 3)))
+        assert await reconciler.drain(5)
+        assert not reconciler.status().is_leading
+        assert yard.bench().differences() == []
+
+
+async def test_a_drain_waits_for_what_the_mirror_does_not_take_yet(yard: Yard) -> None:
+    mirror = yard.stores[StoreName.DYNAMODB] = ShakyStore(JOBS, StoreName.DYNAMODB, yard.dynamo)
+    async with running(yard) as reconciler:
+        await until(lambda: is_saved(yard))
+        mirror.error = Unavailable("down")
+        yard.mongo.put(key(), record((EPOCH, 3)))
+        assert not await reconciler.drain(0.1)
+        await until(lambda: reconciler.status().lag is not None and reconciler.status().lag.documents == 1)  # type: ignore[union-attr]
+        mirror.error = None
+        assert await reconciler.drain(5)
+        assert yard.bench().differences() == []
+
+
+async def test_a_lag_is_told_while_the_mirror_is_down(yard: Yard) -> None:
+    mirror = yard.stores[StoreName.DYNAMODB] = ShakyStore(JOBS, StoreName.DYNAMODB, yard.dynamo)
+    async with running(yard):
+        await until(lambda: is_saved(yard))
+        mirror.error = Unavailable("down")
+        yard.mongo.put(key(), record((EPOCH, 3)))
+
+        async def lags() -> bool:
+            return (await feed_job(yard)).counts.get("lag_ms", 0) > 150
+
+        await until(lags)
+        mirror.error = None
+
+        async def is_close() -> bool:
+            return (await feed_job(yard)).counts["lag_ms"] == 0
+
+        await until(is_close)
+
+
+async def test_a_drain_is_refused_while_a_document_cannot_be_mirrored(yard: Yard) -> None:
+    async with running(yard) as reconciler:
+        await until(lambda: is_saved(yard))
+        gate = asyncio.Event()
+        mark = yard.feeds[StoreName.MONGODB].mark
+
+        async def mark_later() -> str:
+            yard.mongo.put(key(), record((EPOCH, 3), poison=1))
+            gate.set()
+            return await mark()
+
+        yard.feeds[StoreName.MONGODB].mark = mark_later  # type: ignore[method-assign]
+        assert not await reconciler.drain(5)
+        assert gate.is_set()
+        [row] = await yard.divergences.list(DivergenceQuery("jobs"))
+        assert (row.kind.value, row.state) == ("ERROR_PARITY", "open")
+        yard.feeds[StoreName.MONGODB].mark = mark  # type: ignore[method-assign]
+        yard.mongo.put(key(), record((EPOCH, 4)))
+        assert await reconciler.drain(5)
+        [row] = await yard.divergences.list(DivergenceQuery("jobs"))
+        assert row.state == "closed"
+
+
+async def test_a_lost_feed_is_an_alarm_until_a_verify_that_began_after_it(yard: Yard) -> None:
+    async with running(yard) as reconciler:
+        await until(lambda: is_saved(yard))
+        assert await reconciler.drain(5)
+        assert (await feed_job(yard)).state == RUNNING
+    for number in range(3):
+        yard.mongo.put(key(), record((EPOCH, number + 1)))
+    yard.feeds[StoreName.MONGODB].oldest = 2
+    before = await yard.control.now()
+    async with running(yard) as reconciler:
+
+        async def is_alarmed() -> bool:
+            return (await feed_job(yard)).state == FAILED
+
+        await until(is_alarmed)
+        assert "full verify" in (await feed_job(yard)).message
+        assert await reconciler.drain(5), "new writes are mirrored all the same"
+        await save_verify(yard, started_at=before - 1000)
+        await asyncio.sleep(0.1)
+        assert await is_alarmed(), "a verify from before the gap has seen nothing of it"
+        await save_verify(yard, started_at=await yard.control.now() + 1)
+
+        async def is_over() -> bool:
+            return (await feed_job(yard)).state == RUNNING
+
+        await until(is_over)
+        assert reconciler.status().message == ""
+
+
+async def save_verify(yard: Yard, started_at: int) -> None:
+    await yard.control.save_job(Job("jobs", "verify", "finished", EPOCH, started_at, started_at, {}))
+
+
+async def test_a_drain_does_not_pass_over_a_gap(yard: Yard) -> None:
+    async with running(yard) as reconciler:
+        await until(lambda: is_saved(yard))
+        await until(lambda: reconciler.status().following is not None)
+        mark = yard.feeds[StoreName.MONGODB].mark
+
+        async def lose_and_mark() -> str:
+            yard.mongo.put(key(), record((EPOCH, 3)))
+            yard.feeds[StoreName.MONGODB].oldest = len(yard.mongo.events)
+            return await mark()
+
+        yard.feeds[StoreName.MONGODB].mark = lose_and_mark  # type: ignore[method-assign]
+        assert not await reconciler.drain(1)
+
+
+async def test_after_a_flip_the_other_feed_is_followed_from_before_it(yard: Yard) -> None:
+    bench = yard.bench()
+    async with running(yard) as reconciler:
+        await until(lambda: is_saved(yard))
+        assert await reconciler.drain(5)
+    await yard.publish(Stage.DYNAMO_PRIMARY)
+    yard.dynamo.put(key(), record((EPOCH + 1, 9)))  # before any reconciler follows DynamoDB
+    async with running(yard) as reconciler:
+        assert await reconciler.drain(5)
+        assert (await feed_job(yard)).state == RUNNING
+    assert bench.differences() == []
+
+
+async def test_the_first_pass_over_a_new_primary_without_a_secured_position_is_a_gap(yard: Yard) -> None:
+    async with running(yard):
+        await until(lambda: is_saved(yard))
+    await yard.publish(Stage.DYNAMO_PRIMARY)
+    async with running(yard) as reconciler:
+        await until(lambda: reconciler.status().following is StoreName.DYNAMODB)
+        assert "no position was kept" in reconciler.status().message
+
+
+async def test_records_of_an_older_epoch_are_adopted_while_the_fence_is_up() -> None:
+    """The drain of a rollback: a stale replica's write in DynamoDB, and MongoDB already wants e + 1."""
+    yard = Yard(Stage.DYNAMO_PRIMARY)
+    await yard.open()
+    async with running(yard) as reconciler:
+        await until(lambda: is_saved(yard))
+        flag = await yard.control.flag("jobs")
+        change = Change("c", Stage.MONGO_PRIMARY, "a", "r", 0, "r1", 0)
+        assert await yard.control.swap(flag, flag.begin(change))
+        yard.mongo.fence = EPOCH + 1
+        yard.dynamo.put(key(), record((EPOCH, 9)))
+        assert await reconciler.drain(5)
+        assert yard.mongo.records[key()].version.epoch == EPOCH + 1
+        assert yard.bench().differences() == []
+
+
+async def test_tombstones_leave_mongodb_also_after_a_restart(yard: Yard) -> None:
+    async with running(yard) as reconciler:
+        await until(lambda: is_saved(yard))
+        yard.mongo.put(key(), tombstone((EPOCH, 3), deleted_at=yard.clock.now() + 150))
+        assert await reconciler.drain(5)
+        assert key() in yard.mongo.records
+        assert key() in yard.dynamo.records
+        await asyncio.sleep(0.05)
+    async with running(yard):
+        await until(lambda: key() not in yard.mongo.records)
+    assert yard.dynamo.records[key()].is_tombstone
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_after_quiescence_both_stores_are_equal(seed: int) -> None:
+    """Proxies that crash between their two writes, bypassing writers, late mirror writes, two reconcilers
+    that are killed and come back, a mirror that fails now and then."""
+    yard, dice = Yard(), random.Random(seed)
+    await yard.open()
+    mirror = yard.stores[StoreName.DYNAMODB] = ShakyStore(JOBS, StoreName.DYNAMODB, yard.dynamo)
+    bench = yard.bench()
+    names = [f"k{number:02}" for number in range(48)]
+    late: list[asyncio.Task[object]] = []
+
+    async def proxied() -> None:
+        for number in range(150):
+            name = dice.choice(names)
+            command = _command(dice, name, number)
+            try:
+                result = await bench.primary.write(command, bench.stamp())
+            except Exception:
+                continue
+            await asyncio.sleep(0)
+            if result.after is not None and dice.random() < 0.7:  # else the proxy died here
+                late.append(asyncio.create_task(_apply_late(mirror, result.after, dice.random() * 0.03)))
+
+    async def bypassing() -> None:
+        for number in range(100):
+            content = GONE if dice.random() < 0.25 else f"b{number}"
+            bench.bypass(dice.choice(names), content)
+            await asyncio.sleep(dice.random() * 0.002)
+
+    async def failing() -> None:
+        for _ in range(5):
+            await asyncio.sleep(0.02)
+            mirror.error = Unavailable("down")
+            await asyncio.sleep(0.01)
+            mirror.error = None
+
+    async with running(yard, "r0"):
+        await until(lambda: is_saved(yard))
+    work = asyncio.gather(proxied(), proxied(), bypassing(), failing())
+    for life in range(4):
+        async with running(yard, f"r{life}"), running(yard, "other"):
+            await asyncio.sleep(0.03)
+    await work
+    await asyncio.gather(*late, return_exceptions=True)
+    async with running(yard, "last") as reconciler:
+        assert await reconciler.drain(10)
+        yard_differences = bench.differences()
+    assert yard_differences == []
+    assert len(yard.mongo.records) > 20
+
+
+def _command(dice: random.Random, name: str, number: int) -> Command:
+    document = Document({"a": "x", "b": name, "n": f"p{number}"})
+    roll = dice.random()
+    if roll < 0.3:
+        return Insert(key(name), document)
+    if roll < 0.8:
+        return Replace(key(name), document, upsert=True)
+    return Delete(key(name))
+
+
+async def _apply_late(mirror: ShakyStore, after: object, delay: float) -> None:
+    await asyncio.sleep(delay)
+    await mirror.apply(after)  # type: ignore[arg-type]
