@@ -147,6 +147,11 @@ def with_id_first(document: Document) -> Document:
     return Document({"_id": identity} | document.fields)
 
 
+def with_identity(document: Stored, identity: ObjectId) -> Stored:
+    """A stored document without `_id`, given one."""
+    return Stored(_prepend_id(bytes(document.raw), identity), RAW)
+
+
 def holds_zero_timestamp(document: Document) -> bool:
     """True when the server would fill in a top-level Timestamp(0, 0) on insert and replace."""
     return any(value == _ZERO for value in document.fields.values())
@@ -203,4 +208,8 @@ def _id_first(data: bytes) -> bytes:
 def _with_id(data: bytes) -> bytes:
     if any(part.name == b"_id" for part in elements(data)):
         return data
-    return join([b"\x07_id\0" + ObjectId().binary, data[4:-1]])
+    return _prepend_id(data, ObjectId())
+
+
+def _prepend_id(data: bytes, identity: ObjectId) -> bytes:
+    return join([b"\x07_id\0" + identity.binary, data[4:-1]])

@@ -48,7 +48,7 @@ from proxy.core.update import (
     Unset,
     Update,
 )
-from proxy.core.version import RING, Record, Stamp
+from proxy.core.version import LEGACY, RING, Record, Stamp, Version
 from proxy.stores.mongo.codec import escape_name, escape_path
 
 Query: TypeAlias = dict[str, Any]
@@ -57,6 +57,7 @@ Pipeline: TypeAlias = list[dict[str, Any]]
 PathForm: TypeAlias = Callable[[str], str]
 
 LIVE: Query = {"_cf.del": {"$exists": False}}
+TOMBSTONE: Query = {"_cf.del": {"$exists": True}}
 NEVER: Query = {"$nor": [{}]}
 _INEXPRESSIBLE: Any = object()
 
@@ -97,15 +98,14 @@ def keys_query(names: Sequence[str], keys: Sequence[Key]) -> Query:
     return queries[0] if len(queries) == 1 else {"$or": queries}
 
 
-def version_query(record: Record) -> Query:
+def version_query(version: Version, op: bytes) -> Query:
     """Selects the very version of a record; for a legacy one, that it has none yet."""
-    if record.is_legacy and not record.op:
+    if version == LEGACY and not op:
         return {"_cf.r": {"$exists": False}}
-    epoch, revision = record.version
     return {
-        "_cf.e": {"$eq": Int64(epoch)},
-        "_cf.r": {"$eq": Int64(revision)},
-        "_cf.op": {"$eq": record.op},
+        "_cf.e": {"$eq": Int64(version.epoch)},
+        "_cf.r": {"$eq": Int64(version.revision)},
+        "_cf.op": {"$eq": op},
     }
 
 

@@ -21,7 +21,7 @@ from proxy.core.filter import (
 )
 from proxy.core.keys import Key
 from proxy.core.update import AddToSet, Inc, Operator, PullWhere, Push, Rename, Set, Unset
-from proxy.core.version import LEGACY, Record, Stamp, Version
+from proxy.core.version import LEGACY, Stamp, Version
 from proxy.stores.mongo.expressions import (
     NEVER,
     all_of,
@@ -134,13 +134,12 @@ def test_a_replacement_is_literal() -> None:
 
 
 def test_a_version_selects_itself() -> None:
-    document = None
-    assert version_query(Record(Key(("a",)), Version(2, 3), OP, (OP,), document, 1)) == {
+    assert version_query(Version(2, 3), OP) == {
         "_cf.e": {"$eq": 2},
         "_cf.r": {"$eq": 3},
         "_cf.op": {"$eq": OP},
     }
-    assert version_query(Record(Key(("a",)), LEGACY, b"", (), document)) == {"_cf.r": {"$exists": False}}
+    assert version_query(LEGACY, b"") == {"_cf.r": {"$exists": False}}
 
 
 def test_a_conjunction_leaves_out_what_is_always_true() -> None:

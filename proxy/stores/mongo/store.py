@@ -1,0 +1,118 @@
+"""MongoDB behind `core.ports.CollectionStore`: one client a process, one store a collection."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Self
+
+from pymongo import AsyncMongoClient
+
+from proxy.core.collection import Collection
+from proxy.core.keys import Key
+from proxy.core.ports import ApplyResult, Limits, Page, Segment
+from proxy.core.query import PageRequest, Plan
+from proxy.core.stage import StoreName
+from proxy.core.update import Update
+from proxy.core.version import Record, Stamp
+from proxy.core.write import Command, WriteResult
+from proxy.stores.mongo.access import access
+from proxy.stores.mongo.failures import Translated
+from proxy.stores.mongo.fence import MongoFence
+from proxy.stores.mongo.layout import Layout
+from proxy.stores.mongo.mirroring import Mirror
+from proxy.stores.mongo.native import Compiler
+from proxy.stores.mongo.reading import Reader
+from proxy.stores.mongo.segments import Segments
+from proxy.stores.mongo.slot import Slot
+from proxy.stores.mongo.writing import Writer
+
+_CLIENT_OPTIONS: dict[str, Any] = {
+    "appname": "crossfade",
+    "serverSelectionTimeoutMS": 5_000,
+    "connectTimeoutMS": 3_000,
+    "socketTimeoutMS": 20_000,
+    "retryReads": True,
+    "retryWrites": True,
+}
+
+
+class MongoStore:
+    """One collection in MongoDB (`core.ports.CollectionStore`): what it promises is said there."""
+
+    store = StoreName.MONGODB
+
+    def __init__(
+        self, client: AsyncMongoClient[dict[str, Any]], collection: Collection, limits: Limits | None = None
+    ) -> None:
+        self._access = access(client, collection, limits)
+        slot = Slot(self._access)
+        self._layout = Layout(self._access)
+        self._reader = Reader(self._access, Segments(self._access))
+        self._writer = Writer(self._access, slot, Compiler(self._access))
+        self._mirror = Mirror(self._access, slot)
+
+    @property
+    def fence(self) -> MongoFence:
+        return self._access.fence
+
+    async def prepare(self) -> tuple[str, ...]:
+        return await self._layout.prepare()
+
+    async def get(self, keys: Sequence[Key]) -> list[Record | None]:
+        return await self._reader.get(keys)
+
+    async def find(self, plan: Plan, page: PageRequest) -> Page:
+        return await self._reader.find(plan, page)
+
+    async def count(self, plan: Plan, scan_budget: int) -> int:
+        return await self._reader.count(plan, scan_budget)
+
+    async def write(self, command: Command, stamp: Stamp) -> WriteResult:
+        return await self._writer.write(command, stamp)
+
+    async def write_first(self, plan: Plan, update: Update, stamp: Stamp) -> WriteResult:
+        return await self._writer.write_first(plan, update, stamp)
+
+    async def apply(self, record: Record) -> ApplyResult:
+        return await self._mirror.apply(record)
+
+    async def restamp(self, record: Record, stamp: Stamp, floor: int) -> Record | None:
+        return await self._mirror.restamp(record, stamp, floor)
+
+    async def purge(self, tombstone: Record) -> bool:
+        return await self._mirror.purge(tombstone)
+
+    def scan(self, segment: Segment, after: Key | None = None) -> AsyncIterator[Record]:
+        return self._reader.scan(segment, after)
+
+    async def estimate(self) -> int:
+        with Translated():
+            return await self._access.newest.estimated_document_count()
+
+
+class MongoStores:
+    """All collections of one deployment, over one client. `async with`, or `close()` at the end."""
+
+    def __init__(self, client: AsyncMongoClient[dict[str, Any]]) -> None:
+        self.client = client
+
+    @classmethod
+    def open(cls, uri: str, **options: Any) -> Self:
+        """Connects on first use. `options` and the URI's own override ours. Raises Broken for a bad URI."""
+        said = uri.partition("?")[2].lower()
+        ours = {name: value for name, value in _CLIENT_OPTIONS.items() if f"{name.lower()}=" not in said}
+        with Translated():
+            client = AsyncMongoClient[dict[str, Any]](uri, **(ours | options), connect=False)
+        return cls(client)
+
+    def collection(self, collection: Collection, limits: Limits | None = None) -> MongoStore:
+        return MongoStore(self.client, collection, limits)
+
+    async def close(self) -> None:
+        await self.client.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
