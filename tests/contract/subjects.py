@@ -5,6 +5,7 @@ To add a store, write an async context manager like those below and name it in S
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -43,7 +44,8 @@ Opening: TypeAlias = Callable[[Collection, pytest.FixtureRequest], AbstractAsync
 
 @asynccontextmanager
 async def open_memory(collection: Collection, request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
-    store = MemoryStore(collection, StoreName.MONGODB)
+    """Yields to the other tasks wherever a real store would wait."""
+    store = MemoryStore(collection, StoreName.MONGODB, pause=lambda: asyncio.sleep(0))
 
     async def plant(document: Document) -> None:
         key = key_of(collection, document.fields)
@@ -83,3 +85,7 @@ async def open_dynamo(collection: Collection, request: pytest.FixtureRequest) ->
 
 
 SUBJECTS: dict[str, Opening] = {"memory": open_memory, "mongodb": open_mongo, "dynamodb": open_dynamo}
+"""Every store, by the name that its tests carry."""
+
+FENCED = ("memory", "mongodb")
+"""Those that can refuse an epoch as a whole; DynamoDB has no such thing for a table."""

@@ -11,7 +11,7 @@ import pytest
 
 from proxy.core.document import Document
 from proxy.core.errors import Fenced
-from proxy.core.ports import ApplyStatus, CollectionStore
+from proxy.core.ports import ApplyStatus, CollectionStore, Fence
 from proxy.core.update import Inc
 from proxy.core.version import LEGACY, Record, Version
 from proxy.core.write import Insert
@@ -124,11 +124,10 @@ async def test_a_record_of_another_id_is_taken_too(store: CollectionStore) -> No
     assert await read(store, key()) == given
 
 
-async def test_a_raised_fence_refuses_records_of_older_epochs(subject: Subject) -> None:
-    if subject.fence is None:
-        pytest.skip("this store has no fence")
+async def test_a_raised_fence_refuses_records_of_older_epochs(fenced: tuple[Subject, Fence]) -> None:
+    subject, fence = fenced
     await subject.store.apply(record(1, 1))
-    await subject.fence.raise_to(2)
+    await fence.raise_to(2)
     with pytest.raises(Fenced):
         await subject.store.apply(record(1, 2))
     assert await status(subject.store, record(2, 1)) is ApplyStatus.APPLIED

@@ -8,7 +8,7 @@ import pytest
 
 from proxy.core.document import Document
 from proxy.core.errors import AlreadyExists, BadRequest, Contended, Fenced, Reason
-from proxy.core.ports import CollectionStore
+from proxy.core.ports import CollectionStore, Fence
 from proxy.core.update import Inc, Push, Set, SetOnInsert, Unset
 from proxy.core.version import LEGACY, RING, Version
 from proxy.core.write import Command, Delete, Insert, Modify, Precondition, Replace
@@ -276,12 +276,11 @@ async def test_a_write_of_a_newer_epoch_raises_that_of_the_document(store: Colle
         Delete(key()),
     ],
 )
-async def test_a_raised_fence_refuses_older_epochs(subject: Subject, command: Command) -> None:
+async def test_a_raised_fence_refuses_older_epochs(fenced: tuple[Subject, Fence], command: Command) -> None:
+    subject, fence = fenced
     stored = await insert(subject.store, job())
-    if subject.fence is None:
-        pytest.skip("this store has no fence")
-    await subject.fence.raise_to(2)
-    assert await subject.fence.current() == 2
+    await fence.raise_to(2)
+    assert await fence.current() == 2
     with pytest.raises(Fenced):
         await subject.store.write(command, stamp(epoch=1))
     assert await subject.store.get([key(), key("new")]) == [stored, None]

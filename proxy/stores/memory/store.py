@@ -120,7 +120,7 @@ class MemoryStore:
             result = await self.write(command, stamp)
             if result.matched:
                 return result
-        return self._repeat_of(plan, stamp)
+        return NOT_MATCHED
 
     async def apply(self, record: Record) -> ApplyResult:
         await self._pause()
@@ -177,14 +177,6 @@ class MemoryStore:
     def _first(self, plan: Plan) -> Row | None:
         rows = rows_of(plan, self.table.records.values())
         return next((row for row in rows if is_selected(plan, row)), None)
-
-    def _repeat_of(self, plan: Plan, stamp: Stamp) -> WriteResult:
-        """Nothing qualifies: maybe because this very op has changed the one document of the plan."""
-        record = self.table.records.get(Key(plan.partition + plan.sort_prefix))
-        is_of_key = plan.index == self._collection.key
-        if not is_of_key or record is None or not record.holds_op(stamp.op):
-            return NOT_MATCHED
-        return WriteResult(matched=True, after=record, repeated=True)
 
 
 class MemoryFence:
