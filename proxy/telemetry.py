@@ -87,6 +87,42 @@ METRICS = (
         "Tombstones removed from MongoDB once the mirror had them.",
     ),
     Metric(
+        "crossfade.reconcile.keys",
+        MetricKind.COUNTER,
+        ("collection", "outcome"),
+        "Documents that the reconciler looked at, by what it found or did.",
+    ),
+    Metric(
+        "crossfade.reconcile.bypassed",
+        MetricKind.COUNTER,
+        ("collection",),
+        "Documents changed by writers that bypass the proxy, taken up by the reconciler.",
+    ),
+    Metric(
+        "crossfade.feed.lag",
+        MetricKind.DURATION,
+        ("collection",),
+        "How far the reconciler was behind the primary when it had settled a batch.",
+    ),
+    Metric(
+        "crossfade.feed.lost",
+        MetricKind.COUNTER,
+        ("collection",),
+        "Feed positions that the store no longer held: an alarm, mended by a full verify.",
+    ),
+    Metric(
+        "crossfade.backfill.documents",
+        MetricKind.COUNTER,
+        ("collection", "outcome"),
+        "Documents that backfills have seen, by what became of them.",
+    ),
+    Metric(
+        "crossfade.verify.divergences",
+        MetricKind.COUNTER,
+        ("collection", "outcome"),
+        "Differences that verifies found and that survived rechecking, by kind.",
+    ),
+    Metric(
         "crossfade.cutover.hold",
         MetricKind.DURATION,
         ("collection",),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 from typing import Protocol
 
 from proxy.core.errors import DeadlineExceeded, Outcome
@@ -27,12 +26,24 @@ def budget(call: TimedCall, default: float) -> float:
     return max(0.0, remaining - min(MARGIN, remaining / 5))
 
 
-@asynccontextmanager
-async def limited(seconds: float, outcome: Outcome, op: bytes = b"") -> AsyncIterator[None]:
-    """Cancels the block after `seconds` and raises DeadlineExceeded with the outcome that it then has."""
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError as error:
-        text = "the deadline passed before the outcome was certain"
-        raise DeadlineExceeded(text, outcome=outcome, op=op) from error
+class Limit:
+    """Cancels its block after `seconds` and raises DeadlineExceeded with the outcome that it then has."""
+
+    __slots__ = ("_op", "_outcome", "_timeout")
+
+    def __init__(self, seconds: float, outcome: Outcome, op: bytes = b"") -> None:
+        self._timeout = asyncio.timeout(seconds)
+        self._outcome = outcome
+        self._op = op
+
+    async def __aenter__(self) -> None:
+        await self._timeout.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        try:
+            await self._timeout.__aexit__(kind, error, at)
+        except TimeoutError as late:
+            text = "the deadline passed before the outcome was certain"
+            raise DeadlineExceeded(text, outcome=self._outcome, op=self._op) from late

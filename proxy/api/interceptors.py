@@ -146,7 +146,10 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in 
             code=call.code,
             collection=call.collection if is_known and method.is_about_documents else "",
         )
-        if self._access_log is AccessLog.ALL or (call.code != OK and self._access_log is AccessLog.ERRORS):
+        is_wanted = (
+            call.code != OK if self._access_log is AccessLog.ERRORS else self._access_log is AccessLog.ALL
+        )
+        if is_wanted and _log.isEnabledFor(logging.INFO):
             _log.info("call", extra=_line(method, call, seconds, self._signals.trace_id()))
 
 

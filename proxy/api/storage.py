@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from crossfade.v1 import storage_pb2 as pb
 from crossfade.v1 import storage_pb2_grpc
-from proxy.api.deadline import TimedCall, budget, limited
+from proxy.api.deadline import Limit, TimedCall, budget
 from proxy.api.status import classify, code_of, detail_of
 from proxy.api.translate import replies, targets, writes
 from proxy.api.translate.fault import fault, inside
@@ -60,7 +60,7 @@ class StorageServicer(storage_pb2_grpc.StorageServiceServicer):
         target = targets.read_target(collection, request)
         orders = targets.read_orders(request.order)
         response = pb.GetResponse()
-        async with limited(self._budget(context), Outcome.NOT_APPLIED):
+        async with Limit(self._budget(context), Outcome.NOT_APPLIED):
             if target.key is None:
                 planned = plan(collection, target.filter, orders)
                 replies.write_plan(response.plan, planned)
@@ -78,7 +78,7 @@ class StorageServicer(storage_pb2_grpc.StorageServiceServicer):
             targets.read_key(collection, message, f"keys[{place}]")
             for place, message in enumerate(request.keys)
         ]
-        async with limited(self._budget(context), Outcome.NOT_APPLIED):
+        async with Limit(self._budget(context), Outcome.NOT_APPLIED):
             records = await self._pipeline.get(collection.name, keys)
         response = pb.BatchGetResponse()
         for record in records:
@@ -90,7 +90,7 @@ class StorageServicer(storage_pb2_grpc.StorageServiceServicer):
         orders = targets.read_orders(request.order)
         planned = plan(collection, _filter_of(request), orders)
         page = self._read_page(collection, planned, request)
-        async with limited(self._budget(context), Outcome.NOT_APPLIED):
+        async with Limit(self._budget(context), Outcome.NOT_APPLIED):
             found = await self._pipeline.query(collection.name, planned, page)
         response = pb.QueryResponse()
         replies.write_page(response, found)
@@ -104,7 +104,7 @@ class StorageServicer(storage_pb2_grpc.StorageServiceServicer):
         collection = self._pipeline.collection(request.collection)
         limit = targets.read_size(request.limit, "limit")
         planned = plan(collection, _filter_of(request))
-        async with limited(self._budget(context), Outcome.NOT_APPLIED):
+        async with Limit(self._budget(context), Outcome.NOT_APPLIED):
             count = await self._pipeline.count(collection.name, planned)
         response = pb.CountResponse(count=min(count, limit) if limit else count)
         replies.write_plan(response.plan, planned)
@@ -192,7 +192,7 @@ class StorageServicer(storage_pb2_grpc.StorageServiceServicer):
 async def _answer(
     work: Awaitable[Written], seconds: float, op: bytes, wanted: pb.ReturnDocument
 ) -> pb.WriteResponse:
-    async with limited(seconds, Outcome.UNKNOWN, op):
+    async with Limit(seconds, Outcome.UNKNOWN, op):
         written = await work
     response = pb.WriteResponse()
     replies.write_written(response, written, wanted)

@@ -108,7 +108,7 @@ async def serving(
     server = Server(
         *servicers(app),
         Silence(),
-        ServerSettings(address="127.0.0.1:0", grace=1.0, access_log=AccessLog.ALL),
+        ServerSettings(address="127.0.0.1:0", grace=1.0, access_log=AccessLog.ERRORS),
     )
     await server.start()
     await server.become_ready()

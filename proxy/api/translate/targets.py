@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from crossfade.v1 import document_pb2, storage_pb2
 from proxy.api.translate.documents import read_document
-from proxy.api.translate.fault import fault, inside
+from proxy.api.translate.fault import fault, inside, within
 from proxy.api.translate.filters import check_path, read_filter
 from proxy.api.translate.values import read_fields
 from proxy.core.collection import Collection
@@ -79,15 +79,17 @@ def read_key(collection: Collection, message: document_pb2.Document, field: str)
 
 
 def _read_key_fields(collection: Collection, message: document_pb2.Document, field: str) -> Fields:
-    with inside(field):
-        if message.bson:
-            raise fault("a key is given as fields", Reason.INVALID_FIELD, "bson")
+    if message.bson:
+        raise fault("a key is given as fields", Reason.INVALID_FIELD, f"{field}.bson")
+    try:
         fields = read_fields(message.fields)
-    names = [field.name for field in collection.key_fields]
-    for name in fields:
-        if name not in names:
-            text = f"{name!r} is not a key field of {collection.name}: these are {', '.join(names)}"
-            raise fault(text, Reason.INVALID_ARGUMENT, f"{field}.{name}")
+    except BadRequest as error:
+        raise within(field, error)  # noqa: B904 - it is the same error
+    names = {part.name for part in collection.key_fields}
+    if not fields.keys() <= names:
+        name = next(name for name in fields if name not in names)
+        text = f"{name!r} is not a key field of {collection.name}: these are {', '.join(sorted(names))}"
+        raise fault(text, Reason.INVALID_ARGUMENT, f"{field}.{name}")
     return fields
 
 

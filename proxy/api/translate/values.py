@@ -63,7 +63,10 @@ def read_values(values: Iterable[pb.Value]) -> list[Value]:
     found: list[Value] = []
     try:
         for message in values:
-            found.append(read_value(message))
+            kind = message.WhichOneof("kind")
+            found.append(_READERS[kind](message))
+    except KeyError:
+        raise within(f"[{len(found)}]", _unknown_kind()) from None
     except BadRequest as error:
         raise within(f"[{len(found)}]", error)  # noqa: B904 - it is the same error
     return found

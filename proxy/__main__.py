@@ -1,0 +1,148 @@
+"""The proxy's own command: `python -m proxy serve|plan|prepare`; operators use `crossfade` instead.
+
+Exit codes: 0 all went well, 1 a store or the network refused, 2 the command or the settings are wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import logging
+import signal
+import sys
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
+
+import uvloop
+
+from proxy.api.migration import MigrationServicer
+from proxy.api.server import Server, ServerSettings
+from proxy.api.storage import StorageServicer
+from proxy.config import ConfigError, ProxyConfig, add_flags, load_collections, load_config
+from proxy.core.errors import CrossfadeError
+from proxy.core.outline import outline
+from proxy.journal import log_to
+from proxy.telemetry import Silence, Telemetry, TelemetrySettings, open_telemetry
+
+if TYPE_CHECKING:
+    from proxy.wiring import App
+
+_log = logging.getLogger("crossfade")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        config = _load(options)
+        if options.command == "plan":
+            return plan(config)
+        log_to(level=logging.getLevelName(config.log_level))
+        _run(serve(config) if options.command == "serve" else prepare(config))
+    except ConfigError as error:
+        return _complain(2, *error.mistakes)
+    except (CrossfadeError, OSError) as error:
+        return _complain(1, str(error))
+    return 0
+
+
+def plan(config: ProxyConfig) -> int:
+    """Print what the collections file makes in both stores; asks neither."""
+    for collection in load_collections(config.collections_file):
+        print("\n".join(outline(collection)), end="\n\n")
+    return 0
+
+
+async def prepare(config: ProxyConfig) -> None:
+    """Create what is missing in both stores, and print what was done."""
+    from proxy.wiring import build  # here, so that `plan` needs no driver
+
+    app = await build(config, Silence())
+    try:
+        for line in await app.prepare():
+            print(line)
+    finally:
+        await app.stop()
+
+
+async def serve(config: ProxyConfig) -> None:
+    """Serve until SIGTERM or SIGINT, then drain."""
+    from proxy.wiring import build
+
+    signals = open_telemetry(_telemetry_of(config))
+    app = await build(config, signals)
+    try:
+        await app.prepare()
+        await app.start()
+        await _serve_until_told(_server_of(config, app, signals))
+    finally:
+        await app.stop()
+        await asyncio.to_thread(signals.stop)
+
+
+async def _serve_until_told(server: Server) -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    await server.start()
+    gc.freeze()  # what the start has made lives for ever: no collection need look at it again
+    await server.become_ready()
+    await told.wait()
+    _log.info("draining")
+    await server.drain()
+
+
+def _server_of(config: ProxyConfig, app: App, signals: Telemetry | Silence) -> Server:
+    storage = StorageServicer(app.pipeline, config.page_token_key, config.default_deadline)
+    migration = MigrationServicer(
+        app.overview, app.coordinator, app.divergences, app.workshop, config.replica_id
+    )
+    settings = ServerSettings(config.listen, reuse_port=config.reuse_port, grace=config.grace_seconds)
+    return Server(storage, migration, signals, settings)
+
+
+def _telemetry_of(config: ProxyConfig) -> TelemetrySettings:
+    return TelemetrySettings(
+        otlp_endpoint=config.otlp_endpoint,
+        prometheus_address=config.prometheus_listen,
+        trace_rate=config.trace_rate,
+        service_instance=config.replica_id,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m proxy", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, about in (
+        ("serve", "serve gRPC until SIGTERM"),
+        ("plan", "print what the collections file makes in both stores"),
+        ("prepare", "create what is missing in both stores"),
+    ):
+        command = commands.add_parser(name, help=about, description=about)
+        command.add_argument("file", nargs="?", help="the collections file, instead of --collections")
+        add_flags(command)
+    return parser
+
+
+def _load(options: argparse.Namespace) -> ProxyConfig:
+    flags = vars(options)
+    if options.file is not None:
+        flags["collections"] = options.file
+    return load_config(flags=flags)
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work)
+
+
+def _complain(code: int, *sentences: str) -> int:
+    for sentence in sentences:
+        print(f"proxy: {sentence}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
