@@ -59,7 +59,7 @@ class Follower:
         self._markers: set[str] = set()
         self._progress = asyncio.Condition()
         self._purges = _Purges()
-        self._is_over = False
+        self.is_over = False
 
     @property
     def lag(self) -> Lag:
@@ -79,13 +79,13 @@ class Follower:
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
         finally:
-            self._is_over = True
+            self.is_over = True
             await self._tell()
 
     async def wait_for(self, marker: str) -> bool:
         """Wait until the marker is passed and everything before it applied; False when this pass ended."""
         async with self._progress:
-            await self._progress.wait_for(lambda: marker in self._markers or self._is_over)
+            await self._progress.wait_for(lambda: marker in self._markers or self.is_over)
         return marker in self._markers
 
     async def _read(self) -> None:

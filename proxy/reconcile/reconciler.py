@@ -192,7 +192,8 @@ class Reconciler:
         return self._pass
 
     def _is_following(self) -> bool:
-        return self._pass is not None and self._pass.store is self._door.published.stage.primary
+        now = self._pass
+        return bool(now and not now.follower.is_over and now.store is self._door.published.stage.primary)
 
     async def _run_once(self) -> None:
         published = self._door.published

@@ -12,8 +12,8 @@ from proxy.clock import SystemClock
 from proxy.core.collection import Collection, Index, IndexKind, KeyField
 from proxy.core.ports import FeedBatch, FeedLost
 from proxy.stores.dynamo.feed import DynamoFeed
-from proxy.stores.dynamo.layout import Layout
-from proxy.stores.dynamo.streams import BotoStreams
+from proxy.stores.dynamo.opening import DynamoStores
+from proxy.stores.dynamo.transport import DynamoSettings
 
 DEADLINE = 20.0
 
@@ -23,7 +23,7 @@ class Table:
 
     def __init__(self, endpoint: str, name: str) -> None:
         self._client = boto3.client("dynamodb", endpoint_url=endpoint)
-        self._streams = boto3.client("dynamodbstreams", endpoint_url=endpoint)
+        self._stores = DynamoStores(DynamoSettings(endpoint=endpoint))
         self._name = name
 
     async def create(self) -> None:
@@ -62,14 +62,12 @@ class Table:
     async def drop(self) -> None:
         await asyncio.to_thread(self._client.delete_table, TableName=self._name)
         self._client.close()
-        self._streams.close()
+        await self._stores.close()
 
     def feed(self) -> DynamoFeed:
         key = Index("key", IndexKind.TABLE, (KeyField("a"),), (KeyField("b"),), "a", "b")
         collection = Collection("jobs", "db", "jobs", self._name, key)
-        return DynamoFeed(
-            BotoStreams(self._client, self._streams), collection, Layout(collection), SystemClock()
-        )
+        return self._stores.feed(collection, SystemClock())
 
 
 @pytest.fixture

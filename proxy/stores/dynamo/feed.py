@@ -230,13 +230,13 @@ def _is_expiry(event: Event) -> bool:
         return False
     identity = event.get("userIdentity") or {}
     old = event["dynamodb"].get("OldImage", {})
-    return identity.get("PrincipalId", identity.get("principalId")) == "dynamodb.amazonaws.com" or (
-        "del" in old.get(META, {}).get("M", {})
-    )
+    is_by_service = identity.get("principalId") == "dynamodb.amazonaws.com"
+    return is_by_service or "del" in old.get(META, {}).get("M", {})
 
 
 def _time_of(event: Event) -> int:
-    return int(event["dynamodb"]["ApproximateCreationDateTime"].timestamp() * 1000)
+    """Milliseconds since 1970, told in whole seconds."""
+    return int(event["dynamodb"]["ApproximateCreationDateTime"] * 1000)
 
 
 def _seconds() -> float:

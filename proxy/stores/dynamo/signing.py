@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 _SERVICE = "dynamodb"
-_TARGET = "DynamoDB_20120810."
+DYNAMODB = "DynamoDB_20120810."
+STREAMS = "DynamoDBStreams_20120810."
 _TYPE = "application/x-amz-json-1.0"
 
 
@@ -26,10 +27,11 @@ class Credentials:
 
 
 class Signer:
-    """Signs requests to one host in one region."""
+    """Signs requests to one host in one region; `target` names the API there."""
 
-    def __init__(self, host: str, region: str) -> None:
+    def __init__(self, host: str, region: str, target: str = DYNAMODB) -> None:
         self._host = host
+        self._target = target
         self._region = region
         self._key = b""
         self._key_for: tuple[str, str] | None = None
@@ -39,7 +41,7 @@ class Signer:
     def headers(self, operation: str, body: bytes, credentials: Credentials, now: float) -> dict[str, str]:
         """Every header of a POST of `body` at `now` (seconds since 1970)."""
         stamp = self._stamp_at(int(now))
-        target = _TARGET + operation
+        target = self._target + operation
         token_line, token_name = "", ""
         if credentials.token:
             token_line = f"x-amz-security-token:{credentials.token}\n"

@@ -1,20 +1,16 @@
-"""The four calls of DynamoDB Streams that a feed needs, over boto3 in threads; its errors become ours.
-
-boto3's clients may be shared between threads. Every call is a read and may be repeated.
-"""
+"""The four calls of DynamoDB Streams that a feed needs; every one is a read and may be repeated."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-import botocore.exceptions
-
-from proxy.core.errors import Broken, Reason, Refused, Unavailable
+from proxy.core.errors import Reason, Refused
 from proxy.core.ports import FeedLost
+from proxy.stores.dynamo.failures import Reply
 from proxy.stores.dynamo.lineage import Place, Shard, Stand
+from proxy.stores.dynamo.transport import Attempt, DynamoSettings, Request, Transport
 
 Event = Mapping[str, Any]
 
@@ -49,25 +45,25 @@ class Streams(Protocol):
     async def read(self, iterator: str, limit: int) -> Read: ...
 
 
-class BotoStreams:
-    """`Streams` with a boto3 client of `dynamodb` and one of `dynamodbstreams`."""
+class LeanStreams:
+    """`Streams` over two transports: DynamoDB's own, which is shared, and one of its streams."""
 
-    def __init__(self, dynamodb: Any, streams: Any) -> None:
+    def __init__(self, dynamodb: Transport, settings: DynamoSettings) -> None:
         self._dynamodb = dynamodb
-        self._streams = streams
+        self._streams = Transport(replace(settings, is_streams=True), _tell_apart)
 
     async def find(self, table: str) -> str:
-        answer = await _call(self._dynamodb.describe_table, TableName=table)
+        answer = await self._dynamodb.call("DescribeTable", {"TableName": table})
         stream: str | None = answer["Table"].get("LatestStreamArn")
         if stream is None:
-            raise Refused(f"the DynamoDB table {table} has no stream; `crossfade plan` says what it needs")
+            raise Refused(f"the DynamoDB table {table} has no stream: prepare it", Reason.STORE_REJECTED)
         return stream
 
     async def shards(self, stream: str) -> list[Shard]:
         found: list[Shard] = []
         start: dict[str, str] = {}
         while True:
-            answer = await _call(self._streams.describe_stream, StreamArn=stream, **start)
+            answer = await self._streams.call("DescribeStream", {"StreamArn": stream, **start})
             description = answer["StreamDescription"]
             found += map(_shard_of, description["Shards"])
             if "LastEvaluatedShardId" not in description:
@@ -75,15 +71,31 @@ class BotoStreams:
             start = {"ExclusiveStartShardId": description["LastEvaluatedShardId"]}
 
     async def iterate(self, stream: str, shard: str, place: Place | None) -> str:
-        answer = await _call(
-            self._streams.get_shard_iterator, StreamArn=stream, ShardId=shard, **_iterator_type(place)
-        )
+        request = {"StreamArn": stream, "ShardId": shard, **_iterator_type(place)}
+        answer = await self._streams.call("GetShardIterator", request)
         iterator: str = answer["ShardIterator"]
         return iterator
 
     async def read(self, iterator: str, limit: int) -> Read:
-        answer = await _call(self._streams.get_records, ShardIterator=iterator, Limit=limit)
+        answer = await self._streams.call("GetRecords", {"ShardIterator": iterator, "Limit": limit})
         return Read(answer["Records"], answer.get("NextShardIterator"))
+
+    async def close(self) -> None:
+        """Close the streams' own connections."""
+        await self._streams.close()
+
+
+async def _tell_apart(operation: str, request: Request, attempt: Attempt) -> Reply:
+    """What only streams answer, told before it becomes an error like any other."""
+    reply = await attempt(operation, request)
+    match reply.error_name:
+        case "TrimmedDataAccessException":
+            raise FeedLost("the DynamoDB stream no longer holds the position: its records live for 24 hours")
+        case "ExpiredIteratorException":
+            raise IteratorExpired(reply.message)
+        case "ValidationException":
+            raise FeedLost(f"the DynamoDB stream does not know the position: {reply.message}")
+    return reply
 
 
 def _shard_of(description: Mapping[str, Any]) -> Shard:
@@ -97,32 +109,3 @@ def _iterator_type(place: Place | None) -> dict[str, str]:
     if place.stand is Stand.AFTER:
         return {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": place.at}
     return {"ShardIteratorType": "TRIM_HORIZON"}
-
-
-async def _call(function: Callable[..., Any], **arguments: Any) -> Any:
-    try:
-        return await asyncio.to_thread(function, **arguments)
-    except botocore.exceptions.ClientError as error:
-        raise _translate(error) from error
-    except botocore.exceptions.BotoCoreError as error:
-        raise Unavailable(f"DynamoDB Streams did not answer: {error}") from error
-
-
-_CREDENTIALS = frozenset(
-    {"AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException"}
-)
-
-
-def _translate(error: botocore.exceptions.ClientError) -> Exception:
-    code: str = error.response.get("Error", {}).get("Code", "")
-    text = f"DynamoDB Streams: {error}"
-    match code:
-        case "TrimmedDataAccessException":
-            return FeedLost("the DynamoDB stream no longer holds the position: its records live for 24 hours")
-        case "ExpiredIteratorException":
-            return IteratorExpired(text)
-        case "ResourceNotFoundException":
-            return Refused(text, Reason.STAGE_NOT_ALLOWED)
-        case "ValidationException":
-            return FeedLost(f"the DynamoDB stream does not know the position: {error}")
-    return Broken(text) if code in _CREDENTIALS else Unavailable(text)

@@ -32,7 +32,7 @@ from proxy.stores.dynamo.failures import (
     meaning_of,
     meaning_of_silence,
 )
-from proxy.stores.dynamo.signing import Signer
+from proxy.stores.dynamo.signing import DYNAMODB, STREAMS, Signer
 
 Request: TypeAlias = dict[str, Any]
 Attempt: TypeAlias = Callable[[str, Request], Awaitable[Reply]]
@@ -46,7 +46,10 @@ _SKIPPED_HEADERS = ("User-Agent", "Accept")
 
 @dataclass(frozen=True, slots=True)
 class DynamoSettings:
-    """How to reach DynamoDB. `endpoint` None is the region's own; durations in seconds."""
+    """How to reach DynamoDB. `endpoint` None is the region's own; durations in seconds.
+
+    With `is_streams` it is DynamoDB Streams that is reached: another API, at another of the region's hosts.
+    """
 
     region: str = "us-east-1"
     endpoint: str | None = None
@@ -57,11 +60,17 @@ class DynamoSettings:
     call_timeout: float = 5.0
     attempts: int = 3
     pause: float = 0.025  # at most, before the second attempt; doubled for each one after
+    is_streams: bool = False
 
     @property
     def url(self) -> URL:
         suffix = ".cn" if self.region.startswith("cn-") else ""
-        return URL(self.endpoint or f"https://dynamodb.{self.region}.amazonaws.com{suffix}") / ""
+        host = "streams.dynamodb" if self.is_streams else "dynamodb"
+        return URL(self.endpoint or f"https://{host}.{self.region}.amazonaws.com{suffix}") / ""
+
+    @property
+    def target(self) -> str:
+        return STREAMS if self.is_streams else DYNAMODB
 
 
 class Transport:
@@ -72,7 +81,7 @@ class Transport:
         self._intercept = intercept
         self._url = settings.url
         host, port = self._url.host or "", self._url.explicit_port
-        self._signer = Signer(f"{host}:{port}" if port else host, settings.region)
+        self._signer = Signer(f"{host}:{port}" if port else host, settings.region, settings.target)
         self._credentials = CredentialSource(settings.profile)
         self._session: aiohttp.ClientSession | None = None
 

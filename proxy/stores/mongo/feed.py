@@ -36,7 +36,7 @@ from proxy.stores.mongo.failures import Translated
 
 _log = logging.getLogger("crossfade.feed")
 
-MARKS = "_crossfade_marks"
+MARKS = "crossfade.marks"
 MARK_LIFE = 3600
 """Seconds after which MongoDB itself removes a mark."""
 BATCH = 500

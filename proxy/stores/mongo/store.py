@@ -17,6 +17,7 @@ from proxy.core.version import Record, Stamp
 from proxy.core.write import Command, WriteResult
 from proxy.stores.mongo.access import access
 from proxy.stores.mongo.failures import Translated
+from proxy.stores.mongo.feed import MongoFeed
 from proxy.stores.mongo.fence import MongoFence
 from proxy.stores.mongo.layout import Layout
 from proxy.stores.mongo.mirroring import Mirror
@@ -107,6 +108,10 @@ class MongoStores:
 
     def collection(self, collection: Collection, limits: Limits | None = None) -> MongoStore:
         return MongoStore(self.client, collection, limits)
+
+    def feed(self, collection: Collection) -> MongoFeed:
+        """The feed of one collection (`core.ports.Feed`)."""
+        return MongoFeed(self.client, collection)
 
     async def close(self) -> None:
         await self.client.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,9 +45,7 @@ class ScriptedStreams:
         change = {
             "Keys": {"a": {"S": partition}, "b": {"S": sort}},
             "SequenceNumber": f"{self._sequence:021}",
-            "ApproximateCreationDateTime": datetime.datetime.fromtimestamp(
-                self._clock() // 1000, datetime.UTC
-            ),
+            "ApproximateCreationDateTime": float(self._clock() // 1000),
         } | more.pop("dynamodb", {})
         self.tapes[shard].records.append({"eventName": name, "dynamodb": change} | more)
 

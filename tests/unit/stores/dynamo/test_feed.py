@@ -217,7 +217,7 @@ async def test_a_text_that_is_no_position_is_lost(feed: DynamoFeed) -> None:
 
 async def test_expired_tombstones_are_no_events(feed: DynamoFeed, streams: ScriptedStreams) -> None:
     follower = Follower(feed, await feed.tip())
-    service = {"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"}
+    service = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
     tombstone = {"OldImage": {"_cf": {"M": {"del": {"N": "1"}}}}}
     streams.write("s0", "x/ttl", "REMOVE", userIdentity=service)
     streams.write("s0", "x/local", "UNKNOWN_TO_SDK_VERSION")
