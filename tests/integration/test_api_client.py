@@ -1,4 +1,4 @@
-"""The Python client and the proxy's edge, both real, understand each other: values, errors, pages, operators."""
+"""The Python client and the edge of the proxy, both real: values, errors, pages and operators agree."""
 
 from __future__ import annotations
 
