@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,16 +77,25 @@ class Child:
         )
 
 
-def spawn(name: str, command: Sequence[str | Path], log: Path, directory: Path) -> Child:
+def spawn(
+    name: str,
+    command: Sequence[str | Path],
+    log: Path,
+    directory: Path,
+    environment: Mapping[str, str] | None = None,
+) -> Child:
     """Start `command` (its first part an absolute path) in `directory`, in a session of its own.
 
-    Its own session keeps a Ctrl+C in the terminal from reaching it before we stop it in order.
+    Its own session keeps a Ctrl+C in the terminal from reaching it before we stop it in order. The
+    environment is this process's own unless another is given.
     """
     leashed = [sys.executable, "-I", "-S", _LEASH, str(os.getpid()), *command]
-    return Child(name, log, _nursery.submit(_start, leashed, log, directory).result())
+    return Child(name, log, _nursery.submit(_start, leashed, log, directory, environment).result())
 
 
-def _start(command: Sequence[str | Path], log: Path, directory: Path) -> subprocess.Popen[bytes]:
+def _start(
+    command: Sequence[str | Path], log: Path, directory: Path, environment: Mapping[str, str] | None
+) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
         return subprocess.Popen(
             command,
@@ -94,6 +103,7 @@ def _start(command: Sequence[str | Path], log: Path, directory: Path) -> subproc
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            env=environment,
             start_new_session=True,
         )
 
