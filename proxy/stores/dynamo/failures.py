@@ -113,6 +113,7 @@ _VALIDATION: Sequence[tuple[str, Reason]] = (
     ("Nesting Levels have exceeded", Reason.DOCUMENT_TOO_DEEP),
     ("Type mismatch for Index Key", Reason.INDEX_FIELD_TYPE),
     ("secondary index key", Reason.INDEX_FIELD_TYPE),
+    ("Invalid attribute value type", Reason.INDEX_FIELD_TYPE),
     ("Size of hashkey has exceeded", Reason.KEY_TOO_LONG),
     ("size of rangekey has exceeded", Reason.KEY_TOO_LONG),
 )

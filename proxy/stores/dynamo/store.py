@@ -63,14 +63,14 @@ class DynamoStore:
     def __init__(self, transport: Transport, collection: Collection, limits: Limits | None = None) -> None:
         self._transport = transport
         self._collection = collection
-        self._codec = Codec(collection)
+        self.codec = Codec(collection)
         self._limits = limits or DynamoLimits(collection)
-        self._reader = Reader(transport, self._codec)
-        self._finder = Finder(self._reader, self._codec)
-        self._keeper = TableKeeper(transport, self._codec.layout)
+        self._reader = Reader(transport, self.codec)
+        self._finder = Finder(self._reader, self.codec)
+        self._keeper = TableKeeper(transport, self.codec.layout)
         self._key_fields = tuple(field.name for field in collection.key_fields)
         self._turns = Turns()
-        self._partition = self._codec.layout.partition.attribute
+        self._partition = self.codec.layout.partition.attribute
 
     async def prepare(self) -> tuple[str, ...]:
         """Raises Refused where a table is there with another key, stream or local index."""
@@ -138,7 +138,7 @@ class DynamoStore:
     async def purge(self, tombstone: Record) -> bool:
         if not tombstone.is_tombstone:
             return False
-        key = self._codec.layout.key_item(tombstone.key)
+        key = self.codec.layout.key_item(tombstone.key)
         request = {"TableName": self._collection.table, "Key": key, **still(tombstone, self._partition)}
         try:
             await self._transport.call("DeleteItem", request)
@@ -151,7 +151,7 @@ class DynamoStore:
         async with aclosing(self._reader.scan(segment, after)) as batches:
             async for batch in batches:
                 for item in batch:
-                    yield self._codec.decode(item)
+                    yield self.codec.decode(item)
 
     async def estimate(self) -> int:
         """DynamoDB counts about every six hours, tombstones included."""
@@ -207,14 +207,14 @@ class DynamoStore:
         return _Tried(False, found, lost if _is_unchanged(current, found) else None)
 
     async def _put(self, record: Record, condition: Condition) -> None:
-        item = self._codec.encode(record)
+        item = self.codec.encode(record)
         await self._transport.call(
             "PutItem", {"TableName": self._collection.table, "Item": item, **condition}
         )
 
     async def _found(self, failed: ConditionFailed, key: Key) -> Record | None:
         """What a failed condition found; read where the answer does not tell."""
-        return await self._reader.get(key) if failed.item is None else self._codec.decode(failed.item)
+        return await self._reader.get(key) if failed.item is None else self.codec.decode(failed.item)
 
     async def _look_up(self, record: Record, error: CrossfadeError) -> Record | None:
         """What is stored after a put whose fate is unknown. Raises the error where it is known, or stays."""

@@ -3,7 +3,8 @@
 Rows of equal sort values come from a secondary index in no order, so they are gathered as a whole group and
 sorted by key; a page may end inside a group, and the next one begins by reading that group again. Where the
 order of key texts is not the plan's order, all rows are one group. What a walk takes is bounded by its
-budget: the page then ends at the last whole group, or is refused where that is no step further.
+budget, the group that it begins in again not counted: the page then ends at the last whole group, or is
+refused where that is no step further.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Walk:
         is_table = plan.index is not None and plan.index.kind is IndexKind.TABLE
         self._is_unique = is_table and plan.is_in_text_order
         self._read = 0
-        self._group: list[Row] = []
+        self._group: list[tuple[Any, Row]] = []
         self._found: list[Row] = []
         self._last: Row | None = None
 
@@ -60,12 +61,14 @@ class Walk:
 
     def add(self, row: Row) -> None:
         """Take the next row in the order of key texts (in any order where that is not the plan's)."""
-        self._read += 1
+        rank = _rank(row.sort_values, row.record.key)
+        is_again = self._plan.is_in_text_order and not self._is_ahead(rank)
+        self._read += not is_again
         if self._is_spent:
             return
-        if self._group and self._plan.is_in_text_order and row.sort_values != self._group[0].sort_values:
+        if self._plan.is_in_text_order and self._group and row.sort_values != self._group[0][1].sort_values:
             self._close_group()
-        self._group.append(row)
+        self._group.append((rank, row))
         if self._is_unique:
             self._close_group()
 
@@ -89,8 +92,7 @@ class Walk:
         return self._read > self._page.scan_budget
 
     def _close_group(self) -> None:
-        ranked = [(_rank(row.sort_values, row.record.key), row) for row in self._group]
-        for rank, row in sorted(ranked, key=_first, reverse=not self._plan.ascending):
+        for rank, row in sorted(self._group, key=_first, reverse=not self._plan.ascending):
             if self._is_ahead(rank):
                 self._last = row
                 self._found += [row] if row.is_selected_by(self._plan) else []
