@@ -47,7 +47,7 @@ class Client:
         """Call after call until the virtual time `until`."""
         loop = asyncio.get_running_loop()
         while loop.time() < until:
-            await asyncio.sleep(self._rng.expovariate(1 / 0.25))
+            await asyncio.sleep(self._rng.expovariate(1 / 0.15))
             pipeline = self._route()
             if pipeline is not None:
                 await self._call(pipeline, self._rng.choice(names))

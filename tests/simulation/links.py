@@ -23,7 +23,7 @@ class Link:
 
     def __init__(self, rng: Random, loss: float = 0.0) -> None:
         self._rng = rng
-        self._loss = loss
+        self.loss = loss
         self.is_dead = False
         self.is_cut = False
         self.is_calm = False
@@ -34,7 +34,7 @@ class Link:
         await self._stop_here()
         await asyncio.sleep(self._delay())
         await self._stop_here()
-        if self.is_cut or (not self.is_calm and self._rng.random() < self._loss):
+        if self.is_cut or (not self.is_calm and self._rng.random() < self.loss):
             await asyncio.sleep(self._rng.uniform(0.0, 0.3))
             raise Unavailable("the connection broke", outcome=Outcome.UNKNOWN)
 

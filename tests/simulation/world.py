@@ -31,7 +31,7 @@ NAMES = ["a", "b", "c"]
 LEASE = 0.6
 TROUBLE = 40.0
 """Virtual seconds of traffic under faults; the stage moves about every seven."""
-CALM = 30.0
+CALM = 15.0
 """Virtual seconds without faults or traffic, in which everything must converge."""
 
 
@@ -166,6 +166,7 @@ class World:
             serving = [replica for replica in self.replicas if replica.is_serving]
             if not serving:
                 continue
+            ambush = asyncio.create_task(self._ambush(serving))
             try:
                 async with asyncio.timeout(8):
                     coordinator = self.rng.choice(serving).app.coordinator
@@ -175,6 +176,21 @@ class World:
                     self.flips += report.executed
             except (CrossfadeError, TimeoutError):
                 continue
+            finally:
+                await ambush
+
+    async def _ambush(self, serving: list[SimulatedReplica]) -> None:
+        """Trouble at the worst moment: while the primary changes, and just after."""
+        await asyncio.sleep(self.rng.expovariate(1 / 0.01))
+        victims = [self.rng.choice(serving) for _ in range(self.rng.randint(0, 2))]
+        acts = [self.rng.choice([self._freeze, self._cut_off, self._lose_much]) for _ in victims]
+        await asyncio.gather(*(act(victim) for act, victim in zip(acts, victims, strict=True)))
+
+    async def _lose_much(self, replica: SimulatedReplica) -> None:
+        link = replica.links[self.rng.choice(["mongo", "dynamo"])]
+        before, link.loss = link.loss, 0.4
+        await asyncio.sleep(self.rng.uniform(0.5, 4.0))
+        link.loss = before
 
     async def trouble(self, end: float) -> None:
         """Crash, freeze and cut off replicas, one trouble at a time."""
