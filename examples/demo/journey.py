@@ -51,17 +51,18 @@ class Journey:
         """The whole journey. Raises JourneyFailed, and CrossfadeError where a proxy cannot be reached."""
         self.tell("MONGO_ONLY: the application runs on MongoDB alone, through the proxies")
         await asyncio.sleep(self.dwell)
-        await self._move_all(Stage.MONGO_PRIMARY, "writes are mirrored to DynamoDB, reads shadowed")
-        await self._run_all(JobKind.BACKFILL, "what was there before is copied")
-        await self._run_all(JobKind.VERIFY, "both stores are compared completely")
-        await self._move_all(Stage.DYNAMO_PRIMARY, "DynamoDB decides, MongoDB follows")
+        await self.move_all(Stage.MONGO_PRIMARY, "writes are mirrored to DynamoDB, reads shadowed")
+        await self.run_all(JobKind.BACKFILL, "what was there before is copied")
+        await self.run_all(JobKind.VERIFY, "both stores are compared completely")
+        await self.move_all(Stage.DYNAMO_PRIMARY, "DynamoDB decides, MongoDB follows")
         await asyncio.sleep(self.dwell)
-        await self._move_all(Stage.MONGO_PRIMARY, "the way back, as if something were wrong")
+        await self.move_all(Stage.MONGO_PRIMARY, "the way back, as if something were wrong")
         await asyncio.sleep(self.dwell)
-        await self._move_all(Stage.DYNAMO_PRIMARY, "and there again")
+        await self.move_all(Stage.DYNAMO_PRIMARY, "and there again")
         await asyncio.sleep(self.dwell)
 
-    async def _run_all(self, kind: JobKind, why: str) -> None:
+    async def run_all(self, kind: JobKind, why: str) -> None:
+        """Start a job for every collection and wait for all. Raises JourneyFailed unless they end clean."""
         self.tell(f"{kind.name.lower()}: {why}")
         await asyncio.gather(*(self._run(collection, kind) for collection in self.collections))
 
@@ -74,7 +75,8 @@ class Journey:
             raise JourneyFailed(f"{what} left something to mend: {counts} {job.message}")
         self.tell(f"  {collection}: {counts} in {time.monotonic() - began:.1f} s")
 
-    async def _move_all(self, target: Stage, why: str) -> None:
+    async def move_all(self, target: Stage, why: str) -> None:
+        """Move every collection, one after the other, each when its gate opens."""
         self.tell(f"{target.name}: {why}")
         for collection in self.collections:
             await self._move(collection, target, why)

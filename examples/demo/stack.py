@@ -25,7 +25,7 @@ from pymongo import AsyncMongoClient
 
 from proxy.config import load_collections
 from proxy.core.collection import Collection
-from proxy.embedded.addresses import Origin
+from proxy.embedded.addresses import Addresses, Origin
 from proxy.embedded.child import Child, spawn
 from proxy.embedded.missing import PortTaken
 from proxy.embedded.ports import is_listening, run_on_port
@@ -76,10 +76,13 @@ class ProxyFailed(Exception):
 
 
 @asynccontextmanager
-async def open_stack(lease: float = 2.0) -> AsyncIterator[Stack]:
-    """The stores, with no proxy yet; MissingPart where they cannot be had. `lease` is in seconds."""
+async def open_stack(lease: float = 2.0, addresses: Addresses | None = None) -> AsyncIterator[Stack]:
+    """The stores, with no proxy yet; MissingPart where they cannot be had.
+
+    `lease` is in seconds; the addresses are the environment's unless others are given.
+    """
     async with AsyncExitStack() as cleanup:
-        stores = await cleanup.enter_async_context(open_stores())
+        stores = await cleanup.enter_async_context(open_stores(addresses))
         scratch = ScratchDirectory()
         cleanup.callback(scratch.remove)
         suffix = f"-{uuid.uuid4().hex[:8]}" if _is_shared(stores) else ""

@@ -52,6 +52,8 @@ JOBS = pb.Collection(
     change=pb.Change(to_stage=pb.STAGE_DYNAMO_PRIMARY, step=pb.STEP_DRAIN),
 )
 
+MOVED = pb.Collection(name="c", stage=pb.STAGE_DYNAMO_PRIMARY, epoch=5)
+
 PASSED = pb.Check(name="every_replica_current", result=pb.Check.PASSED, evidence="2 of 2 at epoch 4")
 FAILED = pb.Check(name="no_open_divergences", result=pb.Check.FAILED, evidence="1 open", overridable=True)
 
@@ -140,6 +142,24 @@ def test_a_dry_run_exits_by_its_checks(
     assert verdict in out
     assert "nothing was changed" in out
     assert remote_proxy.requests[0].dry_run
+
+
+@pytest.mark.parametrize(
+    ("response", "status", "words"),
+    [
+        (pb.MoveStageResponse(collection=JOBS), 1, "the move was aborted: cron_jobs is at MONGO_PRIMARY"),
+        (pb.MoveStageResponse(collection=MOVED), 0, "c is at DYNAMO_PRIMARY (epoch 5) already"),
+        (pb.MoveStageResponse(collection=MOVED, moved=True), 0, "(epoch 5); no write had to wait"),
+    ],
+    ids=["aborted", "there already", "no hold"],
+)
+def test_a_move_exits_by_where_the_collection_is(
+    run: Run, remote_proxy: FakeProxy, response: pb.MoveStageResponse, status: int, words: str
+) -> None:
+    remote_proxy.answer("MoveStage", response)
+    code, out, _ = run("stage", "cron_jobs", "DYNAMO_PRIMARY")
+    assert code == status
+    assert words in out
 
 
 def test_a_check_of_unknown_result_is_not_safe(run: Run, remote_proxy: FakeProxy) -> None:

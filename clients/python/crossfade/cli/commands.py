@@ -13,8 +13,9 @@ from crossfade.cli.messages import (
     collection_lines,
     collections_table,
     divergences_table,
+    dry_run_line,
     job_line,
-    move_lines,
+    move_line,
     replicas_table,
 )
 from crossfade.cli.progress import Progress
@@ -51,8 +52,10 @@ async def stage(client: AsyncMigrationClient, arguments: argparse.Namespace) -> 
         timeout=arguments.timeout,
     )
     is_safe = all(check.result in (pb.Check.PASSED, pb.Check.NOT_APPLICABLE) for check in response.checks)
-    parts = (checks_table(response.checks), move_lines(response, arguments.dry_run, is_safe))
-    return Answer(parts, as_json(response), is_good=is_safe or not arguments.dry_run)
+    is_there = response.collection.stage == arguments.stage.value
+    told = dry_run_line(response, is_safe) if arguments.dry_run else move_line(response, is_there)
+    parts = (checks_table(response.checks), told)
+    return Answer(parts, as_json(response), is_good=is_safe if arguments.dry_run else is_there)
 
 
 async def job(client: AsyncMigrationClient, arguments: argparse.Namespace) -> Answer:

@@ -78,17 +78,22 @@ def checks_table(checks: Iterable[pb.Check]) -> Table:
     )
 
 
-def move_lines(response: pb.MoveStageResponse, dry_run: bool, is_safe: bool) -> str:
-    """What became of a move, or would."""
-    collection = response.collection
-    where = f"{collection.name} is at {stage_name(collection.stage)} (epoch {collection.epoch})"
-    if dry_run:
-        return f"{where}; the move is {'safe' if is_safe else 'not safe'}; nothing was changed"
-    if not response.moved:
-        return f"{where} already; nothing was changed"
-    steps = ", ".join(f"{_step(timing.step)} {_milliseconds(timing.duration)}" for timing in response.steps)
+def dry_run_line(response: pb.MoveStageResponse, is_safe: bool) -> str:
+    """What would become of a move."""
+    return f"{_where(response)}; the move is {'safe' if is_safe else 'not safe'}; nothing was changed"
+
+
+def move_line(response: pb.MoveStageResponse, is_there: bool) -> str:
+    """What became of a move; one that is not there was aborted on the way."""
     held = f"; writes were held for {_milliseconds(response.hold)}"
-    return f"{where}{held}" + (f" ({steps})" if steps else "")
+    if not is_there:
+        return f"the move was aborted: {_where(response)}{held}"
+    if not response.moved:
+        return f"{_where(response)} already; nothing was changed"
+    if not response.hold.ToNanoseconds():
+        return f"{_where(response)}; no write had to wait"
+    steps = ", ".join(f"{_step(timing.step)} {_milliseconds(timing.duration)}" for timing in response.steps)
+    return f"{_where(response)}{held}" + (f" ({steps})" if steps else "")
 
 
 def job_line(job: pb.Job) -> str:
@@ -147,6 +152,11 @@ def stage_name(stage: pb.Stage) -> str:
 def store_name(store: pb.Store) -> str:
     names = {pb.STORE_MONGODB: "MongoDB", pb.STORE_DYNAMODB: "DynamoDB"}
     return names.get(store, "-")
+
+
+def _where(response: pb.MoveStageResponse) -> str:
+    collection = response.collection
+    return f"{collection.name} is at {stage_name(collection.stage)} (epoch {collection.epoch})"
 
 
 def _breaker(mirror: pb.MirrorHealth) -> str:
