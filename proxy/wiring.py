@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from proxy.clock import SystemClock
+from proxy.config import ProxyConfig, load_collections
 from proxy.core.collection import Collection
 from proxy.core.flag import Flag
 from proxy.core.ports import Clock, CollectionStore, Control, DivergenceLog, Feed, Fence, Signals
@@ -24,9 +26,20 @@ from proxy.flow.reporting import Reporter
 from proxy.flow.shadow import Shadow
 from proxy.reconcile.reconciler import Reconciler
 from proxy.reconcile.site import Site
+from proxy.reconcile.workshop import Workshop
+from proxy.stores.dynamo.opening import DynamoStores
+from proxy.stores.dynamo.transport import DynamoSettings
+from proxy.stores.mongo.control import MongoControl
+from proxy.stores.mongo.divergences import MongoDivergences
+from proxy.stores.mongo.store import MongoStores
 
 DRAIN_LIMIT = 2.0
 """Seconds that one attempt to drain may take; the hold's own limit bounds the attempts."""
+
+
+async def _nothing_to_close() -> None:
+    """What parts in memory need at the end."""
+
 
 Stores = Mapping[StoreName, CollectionStore]
 
@@ -46,6 +59,7 @@ class Parts:
     replica_id: str
     address: str
     lease: float
+    close: Callable[[], Awaitable[None]] = _nothing_to_close
 
 
 class App:
@@ -71,6 +85,8 @@ class App:
         self.lanes: dict[str, Lane] = {}
         self.reporters: dict[str, Reporter] = {}
         self.reconcilers: dict[str, Reconciler] = {}
+        self.sites = {collection.name: self._site(collection) for collection in parts.collections}
+        self.workshop = Workshop(self.sites, self.membership.doors)
         self._tasks: list[asyncio.Task[None]] = []
         self.pipeline = Pipeline(self.lanes, parts.clock, parts.signals)
         self.overview = Overview(
@@ -80,6 +96,15 @@ class App:
             parts.control,
             parts.divergences,
         )
+
+    async def prepare(self) -> list[str]:
+        """Create what is missing in the control store and in both stores; says what was done, a line each."""
+        await self.control.prepare()
+        done: list[str] = []
+        for stores in self.parts.stores.values():
+            for store in stores.values():
+                done += await store.prepare()
+        return done
 
     async def start(self) -> None:
         """Learn the flags (creating those of new collections), open the lanes, join the registry."""
@@ -94,6 +119,7 @@ class App:
     async def stop(self) -> None:
         """Finish what is in hand and leave the registry; running changes go to the other replicas."""
         await self.coordinator.stop()
+        await self.workshop.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -101,6 +127,7 @@ class App:
         await asyncio.gather(*(lane.cleanup.stop() for lane in self.lanes.values()))
         await asyncio.gather(*(reporter.stop() for reporter in self.reporters.values()))
         await self.membership.stop()
+        await self.parts.close()
 
     async def settle(self) -> None:
         """Wait until every shadow read offered so far has its verdict in the log."""
@@ -123,11 +150,11 @@ class App:
         cleanup = Cleanup(name, stores[StoreName.MONGODB], grace, parts.signals)
         self.lanes[name] = Lane(collection, stores, door, mirror, shadow, cleanup)
         self.reporters[name] = reporter
-        self.reconcilers[name] = Reconciler(self.site(collection), door)
+        self.reconcilers[name] = Reconciler(self.sites[name], door)
         reporter.start()
         shadow.start()
 
-    def site(self, collection: Collection) -> Site:
+    def _site(self, collection: Collection) -> Site:
         """What the documents of one collection are moved with."""
         parts, name = self.parts, collection.name
         return Site(
@@ -147,3 +174,46 @@ class App:
     def _health(self, name: str) -> MirrorHealth:
         mirror = self.lanes[name].mirror
         return MirrorHealth(mirror.breaker.state.value, mirror.deferred, dict(self.reporters[name].outcomes))
+
+
+async def build(config: ProxyConfig, signals: Signals) -> App:
+    """The application on the real stores; connects when it is first used."""
+    collections, clock = load_collections(config.collections_file), SystemClock()
+    mongo = MongoStores.open(config.mongodb_uri)
+    dynamo = DynamoStores(
+        DynamoSettings(region=config.dynamodb_region, endpoint=config.dynamodb_endpoint or None)
+    )
+    mongo_stores = {one.name: mongo.collection(one, dynamo.limits(one)) for one in collections}
+
+    async def close() -> None:
+        await dynamo.close()
+        await mongo.close()
+
+    return App(
+        Parts(
+            collections=collections,
+            stores={
+                one.name: {
+                    StoreName.MONGODB: mongo_stores[one.name],
+                    StoreName.DYNAMODB: dynamo.collection(one),
+                }
+                for one in collections
+            },
+            fences={name: store.fence for name, store in mongo_stores.items()},
+            feeds={
+                one.name: {
+                    StoreName.MONGODB: mongo.feed(one),
+                    StoreName.DYNAMODB: dynamo.feed(one, clock),
+                }
+                for one in collections
+            },
+            control=MongoControl(mongo.client, config.control_database),
+            divergences=MongoDivergences(mongo.client, config.control_database),
+            clock=clock,
+            signals=signals,
+            replica_id=config.replica_id,
+            address=config.listen,
+            lease=config.lease_seconds,
+            close=close,
+        )
+    )
