@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -51,6 +52,14 @@ async def test_a_table_is_made_as_declared_and_only_once(
     assert ttl["TimeToLiveDescription"]["AttributeName"] == "_ttl"
     assert await store.prepare() == ()
     assert await store.estimate() == 0
+
+
+async def test_replicas_that_start_together_do_not_disturb_each_other(
+    stores: DynamoStores, collection: Collection
+) -> None:
+    replicas = [stores.collection(collection) for _ in range(4)]
+    done = await asyncio.gather(*(replica.prepare() for replica in replicas))
+    assert sum(line.startswith("created") for lines in done for line in lines) == 1
 
 
 async def test_a_global_index_is_added_later(stores: DynamoStores, collection: Collection) -> None:

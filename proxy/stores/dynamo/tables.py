@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from proxy.core.collection import Index, IndexKind
-from proxy.core.errors import Outcome, Reason, Refused, Unavailable
+from proxy.core.errors import BadRequest, Reason, Refused, Unavailable
 from proxy.stores.dynamo.layout import TTL, Layout, Part
 from proxy.stores.dynamo.transport import Transport
 
@@ -31,15 +31,12 @@ class TableKeeper:
     async def prepare(self) -> tuple[str, ...]:
         """Bring the table to what is declared; a line for each thing done. Raises Refused if it differs."""
         done: list[str] = []
-        table = await self._describe()
-        if table is None:
-            await self._create()
-            table = await self._when_active()
+        if await self._describe() is None and await self._create():
             done.append(f"created the DynamoDB table {self._table} with {_count_indexes(self._layout)}")
+        table = await self._when_active()
         self._refuse_differences(table)
         done += [await self._add_global(index) for index in self._missing_global(table)]
-        if not table.get("StreamSpecification", {}).get("StreamEnabled"):
-            await self._update({"StreamSpecification": STREAM})
+        if not _has_stream(table) and await self._switch_stream_on():
             done.append(f"switched on the stream of {self._table}")
         if await self._set_ttl():
             done.append(f"set the time to live of {self._table} to {TTL}")
@@ -73,15 +70,25 @@ class TableKeeper:
             "Projection": {"ProjectionType": "KEYS_ONLY"},
         }
 
-    async def _create(self) -> None:
+    async def _create(self) -> bool:
+        """False where another replica was quicker."""
         try:
             await self._transport.call("CreateTable", self.definition(), timeout=30)
         except Refused:
             if await self._describe() is None:
-                raise  # not for being created by another replica just now
-        except Unavailable as error:
-            if error.outcome is not Outcome.UNKNOWN:
                 raise
+            return False
+        return True
+
+    async def _switch_stream_on(self) -> bool:
+        """False where another replica was quicker."""
+        try:
+            await self._update({"StreamSpecification": STREAM})
+        except (BadRequest, Refused):
+            if not _has_stream(await self._when_active()):
+                raise
+            return False
+        return True
 
     async def _describe(self) -> dict[str, Any] | None:
         try:
@@ -116,9 +123,9 @@ class TableKeeper:
             schema = _schema(*self._layout.indexes[index.name])
             if index.name in present or index.kind is IndexKind.LOCAL:
                 self._refuse_unless(f"the index {index.name}", present.get(index.name), schema)
-        stream = table.get("StreamSpecification", {})
-        if stream.get("StreamEnabled"):
-            self._refuse_unless("its stream", stream.get("StreamViewType"), STREAM["StreamViewType"])
+        if _has_stream(table):
+            present_view = table["StreamSpecification"].get("StreamViewType")
+            self._refuse_unless("its stream", present_view, STREAM["StreamViewType"])
 
     def _refuse_unless(self, what: str, present: object, declared: object) -> None:
         if present != declared:
@@ -143,14 +150,24 @@ class TableKeeper:
 
     async def _set_ttl(self) -> bool:
         """Let DynamoDB remove tombstones; True if that was not so already."""
-        answer = await self._transport.call("DescribeTimeToLive", {"TableName": self._table})
-        present = answer["TimeToLiveDescription"]
-        if present.get("TimeToLiveStatus") in ("ENABLED", "ENABLING"):
-            self._refuse_unless("its time to live attribute", present.get("AttributeName"), TTL)
+        if await self._has_ttl():
             return False
         specification = {"Enabled": True, "AttributeName": TTL}
         request = {"TableName": self._table, "TimeToLiveSpecification": specification}
-        await self._transport.call("UpdateTimeToLive", request)
+        try:
+            await self._transport.call("UpdateTimeToLive", request)
+        except BadRequest:
+            if not await self._has_ttl():
+                raise
+            return False  # another replica was quicker
+        return True
+
+    async def _has_ttl(self) -> bool:
+        answer = await self._transport.call("DescribeTimeToLive", {"TableName": self._table})
+        present = answer["TimeToLiveDescription"]
+        if present.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
+            return False
+        self._refuse_unless("its time to live attribute", present.get("AttributeName"), TTL)
         return True
 
 
@@ -166,6 +183,10 @@ def _definition(part: Part) -> dict[str, str]:
 def _indexes_of(table: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield from table.get("LocalSecondaryIndexes", ())
     yield from table.get("GlobalSecondaryIndexes", ())
+
+
+def _has_stream(table: dict[str, Any]) -> bool:
+    return bool(table.get("StreamSpecification", {}).get("StreamEnabled"))
 
 
 def _statuses(table: dict[str, Any]) -> list[str]:

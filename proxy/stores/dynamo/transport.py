@@ -120,6 +120,8 @@ class Transport:
             reply = await self._attempt(operation, request, deadline)
         except (NotSent, ReplyLost) as silence:
             return _Failure(operation, meaning_of_silence(silence), str(silence))
+        except CrossfadeError as error:  # there are no credentials to sign with
+            return _Failure(operation, Meaning(type(error), error.reason), error.message)
         if reply.status == 200:
             return reply.payload
         if reply.error_name == "ConditionalCheckFailedException":

@@ -206,3 +206,14 @@ async def test_a_damaged_answer_is_unknown(serve: Any, damage: str) -> None:
         await transport.call("PutItem", CONDITIONAL)
     await transport.close()
     assert caught.value.outcome is Outcome.UNKNOWN
+
+
+async def test_no_credentials_are_our_fault_and_not_an_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    with pytest.raises(Broken, match="no AWS credentials") as caught:
+        await Transport(FAST).call("PutItem", CONDITIONAL)
+    assert caught.value.outcome is Outcome.NOT_APPLIED
