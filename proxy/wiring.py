@@ -15,6 +15,7 @@ from proxy.core.collection import Collection
 from proxy.core.flag import Flag
 from proxy.core.ports import Clock, CollectionStore, Control, DivergenceLog, Feed, Fence, Signals
 from proxy.core.stage import Stage, StoreName
+from proxy.cutover.canary import send_canary
 from proxy.cutover.coordinator import Coordinator
 from proxy.cutover.overview import MirrorHealth, Overview
 from proxy.cutover.replica import Membership
@@ -35,6 +36,10 @@ from proxy.stores.mongo.store import MongoStores
 
 DRAIN_LIMIT = 2.0
 """Seconds that one attempt to drain may take; the hold's own limit bounds the attempts."""
+
+
+ATTEND = 15.0
+"""Seconds that a replica which is asked to move a stage follows the feed, whoever has the lease."""
 
 
 async def _nothing_to_close() -> None:
@@ -75,6 +80,7 @@ class App:
             parts.divergences,
             parts.fences,
             self._drain,
+            self._rehearse,
             parts.signals,
             replica_id=parts.replica_id,
             lease=parts.lease,
@@ -170,6 +176,14 @@ class App:
 
     async def _drain(self, flag: Flag) -> bool:
         return await self.reconcilers[flag.collection].drain(DRAIN_LIMIT)
+
+    async def _rehearse(self, flag: Flag) -> str:
+        """Have our reconciler follow along, so that the drain is quick, and send the canary."""
+        name = flag.collection
+        self.reconcilers[name].attend(ATTEND)
+        stores = self.parts.stores[name]
+        both = (stores[StoreName.DYNAMODB], stores[StoreName.MONGODB])
+        return await send_canary(self.sites[name].collection, both, flag.epoch, self.parts.clock)
 
     def _health(self, name: str) -> MirrorHealth:
         mirror = self.lanes[name].mirror

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from proxy.core.errors import Reason, Refused
+from proxy.core.errors import Contended, Reason, Refused
 from proxy.core.stage import Published, Stage
 
 
@@ -58,11 +58,9 @@ class Flag:
         return self.holds_writes and self.stage is Stage.DYNAMO_PRIMARY
 
     def begin(self, change: Change) -> Flag:
-        """The flag with a change under way. Raises Refused if one is, or the target is no neighbour."""
+        """The flag with a change under way. Raises Contended if one is, Refused for a distant target."""
         if self.change is not None:
-            raise Refused(
-                f"{self.collection} is already moving to {self.change.target.value}", Reason.STAGE_NOT_ALLOWED
-            )
+            raise Contended(f"{self.collection} is already moving to {self.change.target.value}")
         if not self.stage.can_move_to(change.target):
             raise Refused(
                 f"{self.collection} cannot move from {self.stage.value} to {change.target.value}: "

@@ -11,23 +11,26 @@ from proxy.core.stage import Stage, StoreName
 
 VERIFY_MAX_AGE = 24 * 3600.0
 LAG_LIMIT = 1.0
+BYPASS_QUIET = 60.0
 LONGEST_OPERATION = 5.0
 """Seconds: no call of a replica outlives this, so a flip is spaced from the last by it plus the lease."""
 
 
 @dataclass(frozen=True, slots=True)
 class GateCheck:
-    """One condition: a failed blocking check refuses the move unless it is overridden with a reason."""
+    """One condition with what was found. A failed check refuses the move; one that is `overridable` can be
+    overridden with a reason. Names are stable, for scripts."""
 
     name: str
     passed: bool
     evidence: str
-    blocking: bool = True
+    overridable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything the checks look at; times in milliseconds by the control store's clock."""
+    """Everything the checks look at; times in milliseconds by the control store's clock. `canary` is what
+    went wrong with it, empty when nothing did, None when none was sent."""
 
     flag: Flag
     target: Stage
@@ -38,10 +41,16 @@ class Facts:
     verify: Job | None
     feed: Job | None
     open_divergences: int
+    canary: str | None
 
 
 async def gather_facts(
-    control: Control, divergences: DivergenceLog, flag: Flag, target: Stage, lease: float
+    control: Control,
+    divergences: DivergenceLog,
+    flag: Flag,
+    target: Stage,
+    lease: float,
+    canary: str | None,
 ) -> Facts:
     """Read from the control store what the checks need."""
     name = flag.collection
@@ -55,6 +64,7 @@ async def gather_facts(
         verify=await control.job(name, "verify"),
         feed=await control.job(name, "feed"),
         open_divergences=sum((await divergences.counts(name)).values()),
+        canary=canary,
     )
 
 
@@ -66,13 +76,17 @@ def check(facts: Facts) -> tuple[GateCheck, ...]:
     if facts.target.primary is StoreName.DYNAMODB:
         checks += [_verified(facts), _no_divergences(facts)]
     if facts.target is Stage.DYNAMO_PRIMARY:
-        checks += [_backfilled(facts), _feed_close(facts)]
+        checks += [_backfilled(facts), _feed_close(facts), _no_bypass(facts), _documents_fit(facts)]
+    if facts.canary is not None:
+        checks.append(GateCheck("canary_returned", not facts.canary, facts.canary or "through both stores"))
     return tuple(checks)
 
 
 def _neighbour(facts: Facts) -> GateCheck:
     stage, target = facts.flag.stage, facts.target
-    return GateCheck("neighbouring stage", stage.can_move_to(target), f"{stage.value} to {target.value}")
+    return GateCheck(
+        "neighbouring_stage", stage.can_move_to(target), f"{stage.value} to {target.value}", False
+    )
 
 
 def _idle(facts: Facts) -> GateCheck:
@@ -80,7 +94,7 @@ def _idle(facts: Facts) -> GateCheck:
     evidence = (
         f"moving to {change.target.value} since {change.started_at}" if change else "no change under way"
     )
-    return GateCheck("no change under way", change is None, evidence)
+    return GateCheck("no_change_under_way", change is None, evidence, False)
 
 
 def _replicas_current(facts: Facts) -> GateCheck:
@@ -89,14 +103,14 @@ def _replicas_current(facts: Facts) -> GateCheck:
     evidence = f"{len(alive) - len(behind)} of {len(alive)} live replicas know epoch {facts.flag.epoch}"
     if behind:
         evidence += f"; behind: {', '.join(behind)}"
-    return GateCheck("replicas at the current epoch", bool(alive) and not behind, evidence)
+    return GateCheck("replicas_current", bool(alive) and not behind, evidence)
 
 
 def _spaced(facts: Facts) -> GateCheck:
     since = (facts.now - facts.flag.published_at) / 1000
     needed = facts.lease + LONGEST_OPERATION
     return GateCheck(
-        "spaced from the last change",
+        "spaced",
         since > needed,
         f"epoch {facts.flag.epoch} was published {since:.1f} s ago, {needed:.1f} s are needed",
     )
@@ -105,19 +119,19 @@ def _spaced(facts: Facts) -> GateCheck:
 def _backfilled(facts: Facts) -> GateCheck:
     job = facts.backfill
     if job is None:
-        return GateCheck("backfill complete", False, "no backfill has run")
+        return GateCheck("backfill_complete", False, "no backfill has run")
     fresh = job.epoch >= facts.flag.mirrored_since
     done = job.state == "finished" and fresh and not job.counts.get("quarantined", 0)
     evidence = f"{job.state} at epoch {job.epoch}: {_show(job)}"
     return GateCheck(
-        "backfill complete", done, evidence if fresh else f"{evidence}; the mirror was absent since"
+        "backfill_complete", done, evidence if fresh else f"{evidence}; the mirror was absent since"
     )
 
 
 def _verified(facts: Facts) -> GateCheck:
     job = facts.verify
     if job is None:
-        return GateCheck("last full verify clean and fresh", False, "no verify has run")
+        return GateCheck("verify_clean", False, "no verify has run")
     age = (facts.now - job.updated_at) / 1000
     unequal = sum(count for kind, count in job.counts.items() if kind in UNEQUAL)
     passed = (
@@ -127,7 +141,7 @@ def _verified(facts: Facts) -> GateCheck:
         and job.epoch >= facts.flag.mirrored_since
     )
     evidence = f"{job.state} {age:.0f} s ago at epoch {job.epoch}: {_show(job)}"
-    return GateCheck("last full verify clean and fresh", passed, evidence)
+    return GateCheck("verify_clean", passed, evidence)
 
 
 UNEQUAL = frozenset(
@@ -147,20 +161,32 @@ UNEQUAL = frozenset(
 
 
 def _no_divergences(facts: Facts) -> GateCheck:
-    return GateCheck("no open divergence", facts.open_divergences == 0, f"{facts.open_divergences} open")
+    return GateCheck("no_open_divergences", facts.open_divergences == 0, f"{facts.open_divergences} open")
 
 
 def _feed_close(facts: Facts) -> GateCheck:
     job = facts.feed
     if job is None:
-        return GateCheck("feed lag under a second", False, "no reconciler has reported")
+        return GateCheck("feed_close", False, "no reconciler has reported")
     silent = (facts.now - job.updated_at) / 1000
     lag = job.counts.get("lag_ms", 0) / 1000
     passed = job.state == "running" and lag < LAG_LIMIT and silent < 10.0
     evidence = f"{job.state}, lag {lag:.3f} s, reported {silent:.1f} s ago"
-    return GateCheck(
-        "feed lag under a second", passed, f"{evidence}; {job.message}" if job.message else evidence
-    )
+    return GateCheck("feed_close", passed, f"{evidence}; {job.message}" if job.message else evidence)
+
+
+def _no_bypass(facts: Facts) -> GateCheck:
+    """Direct writers must be gone: MongoDB's fence would refuse them from now on."""
+    at = facts.feed.counts.get("bypass_at", 0) if facts.feed else 0
+    quiet = (facts.now - at) / 1000
+    evidence = f"the last write that bypassed the proxy was {quiet:.0f} s ago" if at else "none seen"
+    return GateCheck("no_bypass_writes", not at or quiet > BYPASS_QUIET, evidence)
+
+
+def _documents_fit(facts: Facts) -> GateCheck:
+    jobs = [job for job in (facts.backfill, facts.feed) if job]
+    refused = sum(job.counts.get("quarantined", 0) for job in jobs)
+    return GateCheck("documents_fit", not refused, f"{refused} documents that DynamoDB cannot hold")
 
 
 def _show(job: Job) -> str:

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from proxy.core.errors import CrossfadeError, Reason, Refused
+from proxy.core.errors import Contended, CrossfadeError, Reason, Refused
 from proxy.core.flag import AuditEntry, Change, Flag
 from proxy.core.ports import Control, DivergenceLog, Fence, Signals
 from proxy.core.stage import Stage
@@ -27,6 +27,9 @@ POLL = 0.005
 
 Drain = Callable[[Flag], Awaitable[bool]]
 """Waits until the mirror has everything that the present primary took; False when that takes too long."""
+
+Rehearse = Callable[[Flag], Awaitable[str]]
+"""Sends a canary there and back, and has what drains stand ready; what went wrong, or an empty string."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Coordinator:
         divergences: DivergenceLog,
         fences: Mapping[str, Fence],
         drain: Drain,
+        rehearse: Rehearse,
         signals: Signals,
         *,
         replica_id: str,
@@ -68,6 +72,7 @@ class Coordinator:
         self._divergences = divergences
         self._fences = fences
         self._drain = drain
+        self._rehearse = rehearse
         self._signals = signals
         self._replica_id = replica_id
         self._lease = lease
@@ -81,12 +86,13 @@ class Coordinator:
         Raises Refused (GATE_CLOSED) naming the failed checks, unless `override` is given with a reason.
         """
         flag = await self._control.flag(collection)
-        facts = await gather_facts(self._control, self._divergences, flag, target, self._lease)
+        canary = await self._rehearse(flag) if flag.stage.changes_primary_to(target) else None
+        facts = await gather_facts(self._control, self._divergences, flag, target, self._lease, canary)
         checks = check(facts)
         if dry_run:
             return MoveReport(flag, checks, executed=False, message=_summary(checks))
         flag.begin(self._change(target, actor, reason, facts.now))  # refuses what no override may allow
-        failed = [one.name for one in checks if one.blocking and not one.passed]
+        failed = [one.name for one in checks if not one.passed]
         _require(failed, override, reason)
         begun = await self._begin(flag, self._change(target, actor, reason, facts.now))
         await self._audit("override" if failed else "move", flag, target.value, actor, reason, checks)
@@ -141,9 +147,7 @@ class Coordinator:
     async def _begin(self, flag: Flag, change: Change) -> Flag:
         begun = await self._control.swap(flag, flag.begin(change))
         if begun is None:
-            raise Refused(
-                f"{flag.collection} was changed by somebody else just now", Reason.STAGE_NOT_ALLOWED
-            )
+            raise Contended(f"{flag.collection} was changed by somebody else just now")
         return begun
 
     def _start(self, flag: Flag) -> asyncio.Task[MoveReport]:
@@ -247,7 +251,7 @@ def _require(failed: list[str], override: bool, reason: str) -> None:
 
 
 def _summary(checks: tuple[GateCheck, ...]) -> str:
-    failed = [one.name for one in checks if one.blocking and not one.passed]
+    failed = [one.name for one in checks if not one.passed]
     return f"not safe to move: {', '.join(failed)}" if failed else "safe to move"
 
 

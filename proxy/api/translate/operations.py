@@ -64,9 +64,6 @@ INDEX_KINDS = {IndexKind.LOCAL: pb.Index.LOCAL, IndexKind.GLOBAL: pb.Index.GLOBA
 DROPPED = frozenset(("DROPPED", "OVERTAKEN"))
 """Shadow reads that were not compared; UNAVAILABLE ones could not be."""
 
-_ABSOLUTE = frozenset(("neighbouring stage", "no change under way"))
-"""Checks that no override gets past."""
-
 
 def read_stage(value: pb.Stage, field: str) -> Stage:
     """The stage of an enum value. Raises BadRequest for none, and for what this server does not know."""
@@ -195,7 +192,7 @@ def _write_check(target: pb.Check, check: GateCheck) -> None:
     target.name = check.name
     target.result = pb.Check.PASSED if check.passed else pb.Check.FAILED
     target.evidence = check.evidence
-    target.overridable = check.name not in _ABSOLUTE
+    target.overridable = check.overridable
 
 
 def moment(milliseconds: int) -> Timestamp:

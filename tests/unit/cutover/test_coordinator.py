@@ -59,11 +59,15 @@ class Town:
         async def drained(_: Flag) -> bool:
             return True
 
+        async def returned(_: Flag) -> str:
+            return ""
+
         return Coordinator(
             self.control,
             MemoryDivergences(),
             {"jobs": self.fence},
             drained,
+            returned,
             SilentSignals(),
             replica_id=name,
             lease=LEASE,
@@ -134,12 +138,12 @@ async def test_a_dead_replica_delays_a_flip_by_no_more_than_its_lease() -> None:
 async def test_the_gate_refuses_and_names_what_failed() -> None:
     async with town(Stage.MONGO_PRIMARY) as (place, _):
         await place.control.save_job(Job("jobs", "verify", "finished", 3, 0, 0, {"MISMATCH": 1}))
-        with pytest.raises(Refused, match="last full verify") as refusal:
+        with pytest.raises(Refused, match="verify_clean") as refusal:
             await move(place, Stage.DYNAMO_PRIMARY)
         assert refusal.value.reason is Reason.GATE_CLOSED
         assert (await place.control.flag("jobs")).epoch == 3
         report = await move(place, Stage.DYNAMO_PRIMARY, dry_run=True)
-        assert not report.executed and "last full verify" in report.message
+        assert not report.executed and "verify_clean" in report.message
         assert (await move(place, Stage.DYNAMO_PRIMARY, override=True)).executed
         assert [entry.action for entry in await place.control.audit("jobs", 9)] == ["override"]
 

@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from proxy.core.errors import Refused
+from proxy.core.errors import Contended, Refused
 from proxy.core.flag import Change, Flag
 from proxy.core.stage import Stage
 from proxy.cutover.machine import BLOCKS_ALL, HOLD_LIMIT, Observation, Step, fence_after, next_step
@@ -90,7 +90,7 @@ def test_a_second_change_or_a_distant_stage_is_refused() -> None:
     flag = flag_moving(Stage.MONGO_PRIMARY, Stage.DYNAMO_PRIMARY)
     change = flag.change
     assert change is not None
-    with pytest.raises(Refused, match="already moving"):
+    with pytest.raises(Contended, match="already moving"):
         flag.begin(change)
     with pytest.raises(Refused, match="only neighbouring"):
         replace(flag, change=None, stage=Stage.MONGO_ONLY).begin(change)
