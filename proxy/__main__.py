@@ -22,6 +22,7 @@ from proxy.api.storage import StorageServicer
 from proxy.config import ConfigError, ProxyConfig, add_flags, load_collections, load_config
 from proxy.core.errors import CrossfadeError
 from proxy.core.outline import outline
+from proxy.faultpoint import arm_all
 from proxy.journal import log_to
 from proxy.telemetry import Silence, Telemetry, TelemetrySettings, open_telemetry
 
@@ -70,6 +71,7 @@ async def serve(config: ProxyConfig) -> None:
     """Serve until SIGTERM or SIGINT, then drain."""
     from proxy.wiring import build
 
+    arm_all(config.faultpoints)
     signals = open_telemetry(_telemetry_of(config))
     app = await build(config, signals)
     try:

@@ -21,6 +21,7 @@ import yaml
 
 from proxy.core.collection import Collection
 from proxy.core.declaration import declare_all
+from proxy.faultpoint import Arming, read_armings
 
 
 class ConfigError(Exception):
@@ -191,6 +192,12 @@ class ProxyConfig:
     trace_rate: float = _setting("CROSSFADE_TRACE_RATE", "0", _share, "The share of calls that are traced.")
     log_level: str = _setting(
         "CROSSFADE_LOG_LEVEL", "INFO", _level, "The least important lines that are logged."
+    )
+    faultpoints: tuple[Arming, ...] = _setting(
+        "CROSSFADE_FAULTPOINTS",
+        "",
+        read_armings,
+        "For tests of faults alone: what befalls this process at which moment (docs/faultpoints.md).",
     )
 
 

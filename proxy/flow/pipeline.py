@@ -154,6 +154,7 @@ class Pipeline:
         except Fenced:
             return Written(result, MirrorOutcome.DEFERRED, op), True
         lane.cleanup.after(published, result.after, outcome)
+        await faultpoint("pipeline.before_reply")
         return Written(result, outcome, op), False
 
     @staticmethod

@@ -21,10 +21,10 @@ MAY_IMPORT = {
     "cutover": {"core", "cutover", "faultpoint"},
     "api": {"core", "api", "flow", "cutover", "reconcile"},
     "console": {"core", "console", "flow", "cutover", "reconcile"},
-    "config": {"core"},
+    "config": {"core", "faultpoint"},
     "telemetry": {"core"},
     "clock": {"core"},
-    "faultpoint": set(),
+    "faultpoint": {"core"},
     "embedded": {"embedded"},
 }
 """Rooms by the rooms they may import; `wiring` and `__main__` may import all."""
