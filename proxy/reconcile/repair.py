@@ -55,7 +55,7 @@ async def repair(site: Site, door: Door, keys: Iterable[Key]) -> RepairReport:
 
 async def repair_open(site: Site, door: Door, kind: str = "") -> RepairReport:
     """`repair` for every open divergence of the collection, or those of one kind."""
-    rows = await _open_rows(site, kind)
+    rows = await open_rows(site, kind)
     keys = [key_named(site.collection, row.key) if row.key else None for row in rows]
     report = await repair(site, door, [key for key in keys if key is not None])
     return RepairReport(report.results, report.closed, report.unequal, unnamed=keys.count(None))
@@ -69,7 +69,8 @@ def _pair(site: Site, door: Door) -> Pair:
     return pair
 
 
-async def _open_rows(site: Site, kind: str) -> list[Divergence]:
+async def open_rows(site: Site, kind: str = "") -> list[Divergence]:
+    """All open divergences of the collection, or those of one kind."""
     rows: list[Divergence] = []
     before: tuple[int, str] | None = None
     while True:

@@ -55,7 +55,9 @@ def decide(primary: Record | None, mirror: Record | None, *, is_fresh: bool = Fa
 def explain(primary: Record | None, mirror: Record | None, *, is_fresh: bool = False) -> Cause:
     """Why `decide` did not say NOTHING."""
     if primary is None:
-        return Cause.BYPASS if is_fresh or (mirror and not mirror.is_tombstone) else Cause.NONE
+        if mirror is None:
+            return Cause.BYPASS if is_fresh else Cause.NONE
+        return Cause.NONE if mirror.is_tombstone else Cause.BYPASS  # our own tombstone may be purged by now
     if primary.is_tombstone and mirror and mirror.is_tombstone and mirror.version >= primary.version:
         return Cause.NONE
     if primary.is_legacy and (is_fresh or mirror is not None):

@@ -2,7 +2,8 @@
 
 Every document of the primary is compared with the mirror's by version and content, and every live document of
 the mirror is looked for in the primary. What differs is looked at again after each of the collection's
-`recheck_delays`, and reported as a divergence only if it lasts.
+`recheck_delays`, and reported as a divergence only if it lasts. Divergences of documents that were open before
+it began, and that it did not find, are closed at the end: they have healed.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from proxy.faultpoint import faultpoint
 from proxy.reconcile.job import Scan, run_scan
 from proxy.reconcile.progress import Chunk, chunks_of
 from proxy.reconcile.rate import Rate
+from proxy.reconcile.repair import open_rows
 from proxy.reconcile.site import Site
 
 
@@ -67,6 +69,14 @@ class _Comparison:
                     group.create_task(self._compare_part(part, group))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
+        await self._scan.persist(self._close_healed)
+
+    async def _close_healed(self) -> None:
+        """What is still there was seen again since the start; queries and refusals were not looked at."""
+        site, began = self._scan.site, self._scan.job.started_at
+        for row in await open_rows(site):
+            if row.key and row.last_seen < began and row.kind is not Kind.ERROR_PARITY:
+                await site.divergences.close(row.id, "a complete verify did not find it any more")
 
     async def _compare_part(self, number: int, group: asyncio.TaskGroup) -> None:
         part = self._scan.progress.parts[number]

@@ -16,7 +16,7 @@ from proxy.core.version import Record
 from proxy.reconcile.key import Outcome, Result, reconcile
 from proxy.reconcile.quarantine import Quarantine
 from proxy.stores.memory.store import MemoryStore
-from tests.unit.reconcile.bench import (
+from tests.fixtures.yard import (
     EPOCH,
     JOBS,
     Bench,

@@ -19,7 +19,7 @@ from proxy.reconcile import reconciler as module
 from proxy.reconcile.checkpoint import FAILED, RUNNING
 from proxy.reconcile.reconciler import Reconciler
 from proxy.stores.memory.feed import MemoryFeed
-from tests.unit.reconcile.bench import EPOCH, GONE, JOBS, ShakyStore, Yard, key, record, tombstone, until
+from tests.fixtures.yard import EPOCH, GONE, JOBS, ShakyStore, Yard, key, record, tombstone, until
 
 
 @pytest.fixture(autouse=True)

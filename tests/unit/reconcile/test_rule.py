@@ -4,7 +4,7 @@ import pytest
 
 from proxy.core.version import Record
 from proxy.reconcile.rule import Action, Cause, decide, explain
-from tests.unit.reconcile.bench import GONE, record, tombstone
+from tests.fixtures.yard import GONE, record, tombstone
 
 CASES = [
     # what it is, primary, mirror, action at rest, action just after a write, cause at rest
