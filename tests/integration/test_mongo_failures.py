@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -18,16 +18,21 @@ from proxy.core.errors import (
     Unavailable,
 )
 from proxy.core.filter import And, Comparator, Compare
+from proxy.core.flag import Flag
 from proxy.core.planner import plan
 from proxy.core.ports import ApplyStatus, Segment
+from proxy.core.stage import Stage
 from proxy.core.update import Inc, Set
 from proxy.core.version import Record, Version
 from proxy.core.write import Delete, Insert, Modify
 from proxy.embedded.mongod import ReplicaSet
+from proxy.stores.mongo.control import MongoControl
 from proxy.stores.mongo.store import MongoStores
 from tests.integration.mongo_collections import Place, opened, stamp
 from tests.unit.stores.mongo import documents
 from tests.unit.stores.mongo.documents import OTHER_OP, document, key
+
+FLAG = Flag("jobs", 1, Stage.MONGO_ONLY, 1_700_000_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -160,16 +165,71 @@ async def test_a_scan_goes_on_behind_a_lost_cursor(place: Place) -> None:
         assert keys == [key(f"t{number:03}") for number in range(450)]
 
 
-async def test_an_address_where_nobody_listens(unique_name: str, unused_tcp_port: int) -> None:
-    uri = f"mongodb://127.0.0.1:{unused_tcp_port}/?serverSelectionTimeoutMS=200"
-    async with opened_nowhere(uri, unique_name) as place:
+async def test_a_set_without_a_primary(failing_uri: str, unique_name: str) -> None:
+    nowhere = failing_uri.partition("?")[0] + "?replicaSet=another&serverSelectionTimeoutMS=200"
+    async with MongoStores.open(nowhere) as stores:
+        collection = replace(documents.collection(), mongo_database=unique_name)
         with pytest.raises(Unavailable) as caught:
-            await place.store.write(Insert(key(), document()), stamp())
+            await stores.collection(collection).write(Insert(key(), document()), stamp())
     assert caught.value.outcome is Outcome.NOT_APPLIED
 
 
-@asynccontextmanager
-async def opened_nowhere(uri: str, name: str) -> AsyncIterator[Place]:
-    async with MongoStores.open(uri) as stores:
-        collection = replace(documents.collection(), mongo_database=name)
-        yield Place(stores, stores.collection(collection), collection)
+@pytest.fixture
+async def control(place: Place) -> MongoControl:
+    control = MongoControl(place.stores.client, place.collection.mongo_database)
+    await control.create(FLAG)
+    return control
+
+
+@pytest.mark.parametrize("how", [MAJORITY_LOST, {"closeConnection": True}])
+async def test_a_swap_of_unknown_outcome_tells_what_is_true(
+    place: Place, control: MongoControl, how: dict[str, Any]
+) -> None:
+    async with failing(place, ["findAndModify"], times=2, **how):
+        swapped = await control.swap(FLAG, replace(FLAG, epoch=2))
+    assert swapped == replace(FLAG, epoch=2, serial=1) == await control.flag("jobs")
+
+
+async def test_a_swap_finds_itself_behind_others(place: Place, control: MongoControl) -> None:
+    """Somebody else swaps before we can read back what became of ours."""
+    flag = FLAG
+    async with failing(place, ["findAndModify"], **MAJORITY_LOST):
+        for epoch in (2, 3):
+            swapped = await control.swap(flag, replace(flag, epoch=epoch))
+            assert swapped is not None
+            flag = swapped
+    assert await control.flag("jobs") == flag
+    assert await control.swap(FLAG, replace(FLAG, epoch=9)) is None
+
+
+@pytest.mark.parametrize("how", [{"closeConnection": True}, {"errorCode": 286}, {"errorCode": 11600}])
+async def test_a_watch_goes_on_after_it_was_cut_off(
+    place: Place, control: MongoControl, how: dict[str, Any]
+) -> None:
+    flag = FLAG
+    async with asyncio.timeout(20), aclosing(cast(Any, control.watch())) as flags:
+        assert await anext(flags) == FLAG
+        async with failing(place, ["getMore", "aggregate"], times=3, **how):
+            for epoch in (2, 3):
+                flag = await control.swap(flag, replace(flag, epoch=epoch)) or flag
+                while (await anext(flags)).epoch != epoch:
+                    pass
+
+
+async def test_a_watch_ends_when_it_is_cancelled(control: MongoControl) -> None:
+    """Also in the moment after an event, when the driver sends its next request."""
+    flag = FLAG
+    for _ in range(10):
+        seen: asyncio.Queue[Flag] = asyncio.Queue()
+        watching = asyncio.create_task(collect(control, seen))
+        await seen.get()
+        flag = await control.swap(flag, flag) or flag
+        await seen.get()
+        watching.cancel()
+        done, _ = await asyncio.wait([watching], timeout=5)
+        assert done
+
+
+async def collect(control: MongoControl, seen: asyncio.Queue[Flag]) -> None:
+    async for flag in control.watch():
+        seen.put_nowait(flag)

@@ -5,7 +5,8 @@ Everything read here is majority-committed. A page reads no more index entries t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -96,9 +97,10 @@ class Reader:
         failures = 0
         while bounds is not None:
             try:
-                async for record in self._scan_from(bounds, after):
-                    yield record
-                    after, failures = record.key, 0
+                async with aclosing(self._scan_from(bounds, after)) as records:
+                    async for record in records:
+                        yield record
+                        after, failures = record.key, 0
                 return
             except PyMongoError as error:
                 failures += 1
@@ -106,7 +108,7 @@ class Reader:
                     raise translate(error, is_write=False) from error
                 await pause(6 + failures)
 
-    async def _scan_from(self, bounds: Range, after: Key | None) -> AsyncIterator[Record]:
+    async def _scan_from(self, bounds: Range, after: Key | None) -> AsyncGenerator[Record]:
         query: Query = {}
         if after is not None:
             bounds, query = bounds.after(after.values), {"$nor": [self.access.query(after)]}

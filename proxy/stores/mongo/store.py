@@ -27,11 +27,13 @@ from proxy.stores.mongo.segments import Segments
 from proxy.stores.mongo.slot import Slot
 from proxy.stores.mongo.writing import Writer
 
+# No socketTimeoutMS: with one, the driver sends through asyncio.wait_for, which loses cancellations before
+# Python 3.12, and so deadlines. A silent peer is found by the heartbeat, which interrupts what waits for it.
 _CLIENT_OPTIONS: dict[str, Any] = {
     "appname": "crossfade",
     "serverSelectionTimeoutMS": 5_000,
     "connectTimeoutMS": 3_000,
-    "socketTimeoutMS": 20_000,
+    "heartbeatFrequencyMS": 2_000,
     "retryReads": True,
     "retryWrites": True,
 }

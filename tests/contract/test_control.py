@@ -1,0 +1,230 @@
+"""The contract of the control store and the divergence log, on memory and on a real MongoDB."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import pytest
+
+from proxy.core.comparison import Kind
+from proxy.core.divergence import Divergence, FieldDifference
+from proxy.core.errors import NotFound, Reason
+from proxy.core.flag import AuditEntry, Change, Flag, Job, Replica
+from proxy.core.ports import Control, DivergenceLog, DivergenceQuery
+from proxy.core.stage import Stage
+from proxy.core.version import Version
+from proxy.stores.memory.control import MemoryControl, MemoryDivergences
+from proxy.stores.mongo.control import MongoControl
+from proxy.stores.mongo.divergences import MongoDivergences
+from proxy.stores.mongo.store import MongoStores
+
+FLAG = Flag("jobs", 1, Stage.MONGO_ONLY, 1_700_000_000_000)
+CHANGE = Change("c1", Stage.MONGO_PRIMARY, "ann", "it is time", 1_700_000_000_001, "r1", 1_700_000_005_000)
+REPLICA = Replica("r1", "127.0.0.1:1", 3.0, {"jobs": 4, "a.b": 1}, {"jobs": "c1"})
+
+
+@dataclass(frozen=True)
+class Stores:
+    control: Control
+    divergences: DivergenceLog
+
+
+@pytest.fixture(params=["memory", "mongodb"])
+async def stores(request: pytest.FixtureRequest, unique_name: str) -> AsyncIterator[Stores]:
+    if request.param == "memory":
+        yield Stores(MemoryControl(lambda: time.time_ns() // 1_000_000), MemoryDivergences())
+        return
+    async with MongoStores.open(request.getfixturevalue("mongodb_uri")) as mongo:
+        log = MongoDivergences(mongo.client, unique_name)
+        await log.prepare()
+        yield Stores(MongoControl(mongo.client, unique_name), log)
+        await mongo.client.drop_database(unique_name)
+
+
+@pytest.fixture
+async def control(stores: Stores) -> Control:
+    await stores.control.prepare()
+    await stores.control.prepare()
+    return stores.control
+
+
+@pytest.fixture
+def log(stores: Stores) -> DivergenceLog:
+    return stores.divergences
+
+
+async def test_a_flag_is_created_once(control: Control) -> None:
+    with pytest.raises(NotFound) as caught:
+        await control.flag("jobs")
+    assert caught.value.reason is Reason.UNKNOWN_COLLECTION
+    assert await control.create(FLAG) == FLAG
+    assert await control.create(replace(FLAG, epoch=9)) == FLAG
+    assert await control.flag("jobs") == FLAG
+    assert await control.flags() == [FLAG]
+
+
+async def test_a_flag_changes_by_compare_and_set(control: Control) -> None:
+    await control.create(FLAG)
+    held = await control.swap(FLAG, FLAG.begin(CHANGE))
+    assert held == replace(FLAG, change=CHANGE, serial=1) == await control.flag("jobs")
+    assert held is not None
+    assert await control.swap(FLAG, FLAG.begin(CHANGE)) is None
+    published = await control.swap(held, held.publish(Stage.MONGO_PRIMARY, 5))
+    assert published == await control.flag("jobs")
+    assert published is not None
+    assert (published.epoch, published.serial, published.change) == (2, 2, None)
+
+
+async def test_of_many_swaps_one_succeeds(control: Control) -> None:
+    await control.create(FLAG)
+    results = await asyncio.gather(*(control.swap(FLAG, replace(FLAG, epoch=n)) for n in range(2, 10)))
+    [winner] = [flag for flag in results if flag is not None]
+    assert await control.flag("jobs") == winner
+
+
+async def test_changes_are_seen_by_watchers(control: Control) -> None:
+    await control.create(FLAG)
+    seen: asyncio.Queue[Flag] = asyncio.Queue()
+    watching = asyncio.create_task(_collect(control, seen))
+    flag = FLAG
+    try:
+        async with asyncio.timeout(10):
+            while seen.empty():  # until the watcher is there
+                flag = await control.swap(flag, flag) or flag
+                await asyncio.sleep(0.01)
+            changed = await control.swap(flag, replace(flag, epoch=7))
+            assert changed is not None
+            while (await seen.get()).epoch != 7:
+                pass
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+async def _collect(control: Control, seen: asyncio.Queue[Flag]) -> None:
+    async with aclosing(cast(Any, control.watch())) as flags:
+        async for flag in flags:
+            seen.put_nowait(flag)
+
+
+async def test_replicas_age_by_the_stores_clock(control: Control) -> None:
+    await control.beat(REPLICA)
+    [fresh] = await control.replicas()
+    assert replace(fresh, age=0.0) == REPLICA
+    assert 0 <= fresh.age < 5
+    moved = replace(REPLICA, address="elsewhere", seen={"jobs": 5}, held={})
+    await control.beat(moved)
+    await control.beat(replace(REPLICA, id="r2"))
+    assert sorted((r.id, r.address) for r in await control.replicas()) == [
+        ("r1", "elsewhere"),
+        ("r2", "127.0.0.1:1"),
+    ]
+    await control.retire("r2")
+    await control.retire("r3")
+    assert [replace(r, age=0.0) for r in await control.replicas()] == [moved]
+
+
+async def test_the_clock_is_one(control: Control) -> None:
+    first = await control.now()
+    assert abs(first - time.time() * 1000) < 60_000
+    assert await control.now() >= first
+
+
+async def test_the_audit_trail_is_newest_first(control: Control) -> None:
+    entries = [
+        AuditEntry(at, "ann", "move", name, "why", "MONGO_ONLY", "MONGO_PRIMARY", {"checks": [{"ok": True}]})
+        for at, name in ((1, "jobs"), (2, "tasks"), (3, "jobs"))
+    ]
+    for entry in entries:
+        await control.record_audit(entry)
+    assert await control.audit("", 10) == entries[::-1]
+    assert await control.audit("", 2) == entries[:0:-1]
+    assert await control.audit("jobs", 10) == [entries[2], entries[0]]
+
+
+async def test_a_job_is_its_latest_state(control: Control) -> None:
+    assert await control.job("jobs", "verify") is None
+    job = Job("jobs", "verify", "running", 3, 1, 2, {"equal": 10**10})
+    await control.save_job(job)
+    await control.save_job(replace(job, kind="backfill"))
+    done = replace(job, state="finished", position="p", message="m")
+    await control.save_job(done)
+    assert await control.job("jobs", "verify") == done
+
+
+async def test_a_lease_has_one_holder(control: Control) -> None:
+    assert await control.acquire_lease("l", "a", 60)
+    assert await control.acquire_lease("l", "a", 60)
+    assert not await control.acquire_lease("l", "b", 60)
+    await control.release_lease("l", "b")
+    assert not await control.acquire_lease("l", "b", 60)
+    await control.release_lease("l", "a")
+    assert await control.acquire_lease("l", "b", 60)
+    winners = await asyncio.gather(*(control.acquire_lease("m", f"h{n}", 60) for n in range(8)))
+    assert sum(winners) == 1
+
+
+async def test_a_lease_runs_out(control: Control) -> None:
+    assert await control.acquire_lease("l", "a", 0.05)
+    async with asyncio.timeout(10):
+        while not await control.acquire_lease("l", "b", 60):
+            pass
+    assert not await control.acquire_lease("l", "a", 60)
+
+
+def divergence(number: int, **changes: Any) -> Divergence:
+    found = Divergence(
+        id=f"d{number}",
+        collection="jobs",
+        kind=Kind.MISMATCH,
+        key='{"a": 1}',
+        operation="get",
+        epoch=3,
+        primary_version=Version(3, 2**60),
+        mirror_version=None,
+        differences=(FieldDifference("a.b", "1", None),),
+        first_seen=number,
+        last_seen=number,
+        replica="r1",
+    )
+    return replace(found, **changes)
+
+
+async def test_a_divergence_is_counted_where_it_is_known(log: DivergenceLog) -> None:
+    await log.record(divergence(1))
+    assert await log.list(DivergenceQuery()) == [divergence(1)]
+    await log.record(divergence(1, first_seen=9, last_seen=9, replica="r2", differences=()))
+    assert await log.list(DivergenceQuery()) == [divergence(1, last_seen=9, count=2)]
+    await asyncio.gather(*(log.record(divergence(2)) for _ in range(8)))
+    assert [row.count for row in await log.list(DivergenceQuery())] == [2, 8]
+
+
+async def test_divergences_are_listed_newest_first_in_pages(log: DivergenceLog) -> None:
+    for number in range(1, 6):
+        kind = Kind.GHOST if number % 2 else Kind.MISSING
+        await log.record(divergence(number, last_seen=number // 2, kind=kind))
+    await log.record(divergence(6, collection="other"))
+    rows: list[str] = []
+    query = DivergenceQuery(collection="jobs", limit=2)
+    while page := await log.list(query):
+        rows += [row.id for row in page]
+        query = replace(query, before=(page[-1].last_seen, page[-1].id))
+    assert rows == ["d5", "d4", "d3", "d2", "d1"]
+    assert [row.id for row in await log.list(DivergenceQuery(kind="MISSING"))] == ["d4", "d2"]
+    assert await log.counts("jobs") == {"GHOST": 3, "MISSING": 2}
+
+
+async def test_a_closed_divergence_opens_when_it_is_seen_again(log: DivergenceLog) -> None:
+    await log.record(divergence(1))
+    assert await log.close("d1", "repaired")
+    assert not await log.close("d1", "repaired")
+    assert not await log.close("d2", "repaired")
+    assert await log.counts("jobs") == {}
+    assert await log.counts("jobs", "closed") == {"MISMATCH": 1}
+    await log.record(divergence(1))
+    assert [(row.state, row.count) for row in await log.list(DivergenceQuery(state="open"))] == [("open", 2)]
