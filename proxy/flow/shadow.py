@@ -22,6 +22,12 @@ from proxy.core.version import Record, Version
 from proxy.flow.reporting import Reporter
 
 Records = Mapping[Key, Record | None]
+Pairs = Mapping[Key, tuple[Record | None, Record | None]]
+"""What the primary and the mirror hold."""
+
+UNCOPIED = "UNCOPIED"
+"""The outcome where the backfill has not come by yet: nothing to compare. Whether it was complete is the
+verify's business."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +133,9 @@ class Shadow:
         suspects = []
         for key, record in seen.items():
             verdict = compare(record, mirrored[key])
-            if verdict.is_settled:
+            if _is_uncopied(record, mirrored[key]):
+                self._count(UNCOPIED)
+            elif verdict.is_settled:
                 self._count(verdict.kind.value)
             else:
                 suspects.append(key)
@@ -152,6 +160,9 @@ class Shadow:
         suspects = _differing(page, mirrored)
         if suspects is None:
             self._count(Kind.MATCH.value)
+            return
+        if await self._holds_uncopied(look, page, suspects):
+            self._count(UNCOPIED)
             return
         self._later(look, self._recheck_page(look, read, suspects))
 
@@ -181,9 +192,9 @@ class Shadow:
                 self._count("OVERTAKEN", len(waiting))
                 return
             last = await self._conclude(look, waiting)
-            for key, (verdict, _, _) in last.items():
-                if verdict.is_settled:
-                    self._count(verdict.kind.value)
+            for key, (verdict, primary, mirror) in last.items():
+                if verdict.is_settled or _is_uncopied(primary, mirror):
+                    self._count(verdict.kind.value if verdict.is_settled else UNCOPIED)
                     del waiting[key]
             if not waiting:
                 return
@@ -203,14 +214,15 @@ class Shadow:
 
     async def _recheck_page(self, look: _Look, read: QueryRead, suspects: frozenset[Key]) -> None:
         """Run the query again after each delay. Rows that differ are looked at one by one; only if the
-        documents are equal and stand still while the pages differ, it is the query itself that diverges."""
-        differing: frozenset[Key] | None = suspects
+        documents are equal and stand still in both stores while the pages differ, the query diverges."""
+        before: Pairs = {}
+        after: Pairs = {}
         for delay in self._collection.settings.recheck_delays:
             await asyncio.sleep(delay)
             if self._door.published != look.published:
                 self._count("OVERTAKEN")
                 return
-            before = await _read(self._primary(look), suspects)
+            before = await self._both(look, suspects)
             pages = await asyncio.gather(
                 self._primary(look).find(read.plan, read.page), self._mirror(look).find(read.plan, read.page)
             )
@@ -219,19 +231,25 @@ class Shadow:
                 self._count(Kind.QUERY_WINDOW.value)
                 return
             suspects = suspects | differing
-            after = await _read(self._primary(look), suspects)
-            mirrored = await _read(self._mirror(look), suspects)
-            verdicts = {key: compare(after[key], mirrored[key]) for key in suspects}
-        stands_still = before.keys() == after.keys() and all(
-            _version(before[key]) == _version(after[key]) for key in suspects
-        )
-        unequal = {key for key, verdict in verdicts.items() if verdict != MATCH}
+            after = await self._both(look, suspects)
+        unequal = {key for key, pair in after.items() if compare(*pair) != MATCH}
         if unequal:
-            await self._recheck_points(look, {key: _version(after[key]) for key in unequal})
-        elif stands_still:
+            await self._recheck_points(look, {key: _version(after[key][0]) for key in unequal})
+        elif _versions(before) == _versions(after):
             self._report(look, Kind.QUERY_MISMATCH, message=f"{len(suspects)} rows differ or change order")
         else:
             self._count(Kind.QUERY_WINDOW.value)
+
+    async def _holds_uncopied(self, look: _Look, page: Page, suspects: frozenset[Key]) -> bool:
+        legacy = {record.key for record in page.records if record.is_legacy and record.key in suspects}
+        mirrored = await _read(self._mirror(look), legacy) if legacy else {}
+        return None in mirrored.values()
+
+    async def _both(self, look: _Look, keys: Iterable[Key]) -> Pairs:
+        wanted = list(keys)
+        mirrored = await _read(self._mirror(look), wanted)
+        held = await _read(self._primary(look), wanted)
+        return {key: (held[key], mirrored[key]) for key in wanted}
 
     def _primary(self, look: _Look) -> CollectionStore:
         return self._stores[look.published.stage.primary]
@@ -264,8 +282,17 @@ async def _read(store: CollectionStore, keys: Iterable[Key]) -> dict[Key, Record
     return dict(zip(wanted, await store.get(wanted), strict=True))
 
 
+def _is_uncopied(primary: Record | None, mirror: Record | None) -> bool:
+    """Whether only the backfill can have brought this document to the mirror, and has not."""
+    return primary is not None and primary.is_legacy and mirror is None
+
+
 def _version(record: Record | None) -> Version | None:
     return record.version if record else None
+
+
+def _versions(pairs: Pairs) -> dict[Key, tuple[Version | None, Version | None]]:
+    return {key: (_version(primary), _version(mirror)) for key, (primary, mirror) in pairs.items()}
 
 
 def _differing(primary: Page, mirror: Page) -> frozenset[Key] | None:

@@ -2,8 +2,8 @@
 
 Every document of the primary is compared with the mirror's by version and content, and every live document of
 the mirror is looked for in the primary. What differs is looked at again after each of the collection's
-`recheck_delays`, and reported as a divergence only if it lasts. Divergences of documents that were open before
-it began, and that it did not find, are closed at the end: they have healed.
+`recheck_delays`, and reported as a divergence only if it lasts. Divergences of documents that were open
+before it began, and that it did not find, are closed at the end: they have healed.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ BREAKERS = {
     "half_open": pb.MirrorHealth.HALF_OPEN,
 }
 INDEX_KINDS = {IndexKind.LOCAL: pb.Index.LOCAL, IndexKind.GLOBAL: pb.Index.GLOBAL}
-DROPPED = frozenset(("DROPPED", "OVERTAKEN"))
+DROPPED = frozenset(("DROPPED", "OVERTAKEN", "UNCOPIED"))
 """Shadow reads that were not compared; UNAVAILABLE ones could not be."""
 
 

@@ -1,0 +1,84 @@
+"""What shadow reads say of a mirror that is not complete yet, or that moves under them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from proxy.core.filter import Comparator, Compare
+from proxy.core.planner import plan
+from proxy.core.ports import DivergenceQuery, Page
+from proxy.core.query import PageRequest, Plan
+from proxy.core.stage import Stage
+from proxy.core.version import LEGACY, Record
+from tests.fixtures.memory_world import World, world
+
+ALL = Compare("deployment_key", Comparator.EQ, "auth0")
+
+
+def leave_behind(w: World, *names: str) -> None:
+    """Documents of the old application, from before there was a feed to see them."""
+    for name in names:
+        key = w.key(name)
+        w.mongo.table.records[key] = Record(key, LEGACY, b"", (), w.document(name))
+
+
+def copy(w: World, name: str) -> None:
+    w.dynamo.table.records[w.key(name)] = w.mongo.table.records[w.key(name)]
+
+
+async def outcomes(w: World) -> Counter[str]:
+    await w.app.settle()
+    return Counter(w.app.reporters["jobs"].outcomes)
+
+
+async def query(w: World) -> Page:
+    return await w.app.pipeline.query("jobs", plan(w.collection, ALL, ()), PageRequest(10))
+
+
+async def test_what_was_never_copied_is_no_divergence() -> None:
+    async with world(Stage.MONGO_PRIMARY) as w:
+        leave_behind(w, "a", "b")
+        copy(w, "b")
+        await w.app.pipeline.get("jobs", [w.key("a"), w.key("b")])
+        await query(w)
+        assert await outcomes(w) == {"UNCOPIED": 2, "MATCH": 1}
+        assert await w.divergences.list(DivergenceQuery()) == []
+
+
+async def test_a_document_with_a_version_that_the_mirror_lacks_is_missing() -> None:
+    async with world(Stage.MONGO_PRIMARY) as w:
+        await w.app.pipeline.write("jobs", w.insert("a"))
+        del w.dynamo.table.records[w.key("a")]
+        await w.app.pipeline.get("jobs", [w.key("a")])
+        assert await outcomes(w) == {"MISSING": 1}
+
+
+async def test_a_query_of_a_mirror_that_moves_is_no_mismatch() -> None:
+    """The row arrives between the last look at the pages and the look at the documents."""
+    async with world(Stage.MONGO_PRIMARY) as w:
+        await w.app.pipeline.write("jobs", w.insert("a"))
+        late = w.dynamo.table.records.pop(w.key("a"))
+        find, looks = w.dynamo.find, 1 + len(w.collection.settings.recheck_delays)
+
+        async def find_then_arrive(wanted: Plan, page: PageRequest) -> Page:
+            nonlocal looks
+            found, looks = await find(wanted, page), looks - 1
+            if not looks:
+                w.dynamo.table.records[w.key("a")] = late
+            return found
+
+        w.dynamo.find = find_then_arrive  # type: ignore[method-assign,assignment]
+        await query(w)
+        assert await outcomes(w) == {"QUERY_WINDOW": 1}
+
+
+async def test_a_query_of_a_mirror_that_stands_still_and_differs_is_a_mismatch() -> None:
+    async with world(Stage.MONGO_PRIMARY) as w:
+        await w.app.pipeline.write("jobs", w.insert("a"))
+
+        async def find_nothing(wanted: Plan, page: PageRequest) -> Page:
+            return Page((), None)
+
+        w.dynamo.find = find_nothing  # type: ignore[method-assign,assignment]
+        await query(w)
+        assert await outcomes(w) == {"QUERY_MISMATCH": 1}
