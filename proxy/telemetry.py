@@ -78,7 +78,7 @@ METRICS = (
         "crossfade.shadow.outcomes",
         MetricKind.COUNTER,
         ("collection", "outcome"),
-        "Shadow reads by what the comparison found, DROPPED and OVERTAKEN ones included.",
+        "Shadow reads by what the comparison found, DROPPED, OVERTAKEN and UNCOPIED ones included.",
     ),
     Metric(
         "crossfade.tombstones.purged",
