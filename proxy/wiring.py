@@ -6,15 +6,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from proxy.clock import SystemClock
 from proxy.config import ProxyConfig, load_collections
 from proxy.core.collection import Collection
+from proxy.core.errors import Unavailable
 from proxy.core.flag import Flag
 from proxy.core.ports import Clock, CollectionStore, Control, DivergenceLog, Feed, Fence, Signals
 from proxy.core.stage import Stage, StoreName
+from proxy.cutover.authority import Authority
 from proxy.cutover.canary import send_canary
 from proxy.cutover.coordinator import Coordinator
 from proxy.cutover.overview import MirrorHealth, Overview
@@ -28,6 +31,7 @@ from proxy.flow.shadow import Shadow
 from proxy.reconcile.reconciler import Reconciler
 from proxy.reconcile.site import Site
 from proxy.reconcile.workshop import Workshop
+from proxy.stores.dynamo.finals import DynamoFinals
 from proxy.stores.dynamo.opening import DynamoStores
 from proxy.stores.dynamo.transport import DynamoSettings
 from proxy.stores.mongo.control import MongoControl
@@ -38,6 +42,9 @@ DRAIN_LIMIT = 2.0
 """Seconds that one attempt to drain may take; the hold's own limit bounds the attempts."""
 
 
+PREPARE_AGAIN = 5.0
+"""Seconds between two attempts to prepare a mirror that does not answer."""
+
 ATTEND = 15.0
 """Seconds that a replica which is asked to move a stage follows the feed, whoever has the lease."""
 
@@ -45,6 +52,8 @@ ATTEND = 15.0
 async def _nothing_to_close() -> None:
     """What parts in memory need at the end."""
 
+
+_log = logging.getLogger("crossfade")
 
 Stores = Mapping[StoreName, CollectionStore]
 
@@ -94,6 +103,7 @@ class App:
         self.sites = {collection.name: self._site(collection) for collection in parts.collections}
         self.workshop = Workshop(self.sites, self.membership.doors)
         self._tasks: list[asyncio.Task[None]] = []
+        self._unprepared: list[CollectionStore] = []
         self.pipeline = Pipeline(self.lanes, parts.clock, parts.signals)
         self.overview = Overview(
             {collection.name: collection for collection in parts.collections},
@@ -104,13 +114,34 @@ class App:
         )
 
     async def prepare(self) -> list[str]:
-        """Create what is missing in the control store and in both stores; says what was done, a line each."""
+        """Create what is missing in the control store and in both stores; says what was done, a line each.
+
+        A mirror that does not answer is prepared later, by `start`: its absence must not keep us off.
+        """
         await self.control.prepare()
+        stages = {flag.collection: flag.stage for flag in await self.control.flags()}
         done: list[str] = []
-        for stores in self.parts.stores.values():
-            for store in stores.values():
-                done += await store.prepare()
+        for name, stores in self.parts.stores.items():
+            stage = stages.get(name, Stage.MONGO_ONLY)
+            done += await stores[stage.primary].prepare()
+            if stage is not Stage.DYNAMO_ONLY:
+                done += await self._prepare_other(stores[stage.primary.other])
         return done
+
+    async def _prepare_other(self, store: CollectionStore) -> tuple[str, ...]:
+        try:
+            return await store.prepare()
+        except Unavailable as error:
+            _log.warning("%s is prepared when it answers: %s", store.store.value, error)
+            self._unprepared.append(store)
+            return ()
+
+    async def _prepare_late(self) -> None:
+        while self._unprepared:
+            await asyncio.sleep(PREPARE_AGAIN)
+            waiting, self._unprepared = self._unprepared, []
+            for store in waiting:
+                await self._prepare_other(store)
 
     async def start(self) -> None:
         """Learn the flags (creating those of new collections), open the lanes, join the registry."""
@@ -119,6 +150,7 @@ class App:
         for collection in self.parts.collections:
             self._open_lane(collection)
         await self.membership.start()
+        self._tasks.append(asyncio.create_task(self._prepare_late(), name="prepare.late"))
         for name, reconciler in self.reconcilers.items():
             self._tasks.append(asyncio.create_task(reconciler.run(), name=f"reconciler.{name}"))
 
@@ -142,7 +174,7 @@ class App:
             await self.reporters[name].settle()
 
     async def _flag_of(self, collection: Collection) -> Flag:
-        new = Flag(collection.name, 1, Stage.MONGO_ONLY, await self.control.now())
+        new = Flag(collection.name, 1, Stage.MONGO_ONLY, self.parts.clock.now())
         return await self.control.create(new)
 
     def _open_lane(self, collection: Collection) -> None:
@@ -221,7 +253,10 @@ async def build(config: ProxyConfig, signals: Signals) -> App:
                 }
                 for one in collections
             },
-            control=MongoControl(mongo.client, config.control_database),
+            control=Authority(
+                MongoControl(mongo.client, config.control_database),
+                DynamoFinals(dynamo.transport, f"{config.control_database}_flags"),
+            ),
             divergences=MongoDivergences(mongo.client, config.control_database),
             clock=clock,
             signals=signals,

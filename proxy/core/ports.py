@@ -196,6 +196,18 @@ class Control(Protocol):
         ...
 
 
+class Finals(Protocol):
+    """Where the flags of collections in DYNAMO_ONLY are kept, beyond MongoDB's life."""
+
+    async def record(self, flag: Flag) -> None:
+        """Keep a DYNAMO_ONLY flag; idempotent."""
+        ...
+
+    async def flags(self) -> list[Flag]:
+        """Every flag kept."""
+        ...
+
+
 class Fence(Protocol):
     """What makes MongoDB itself refuse writes of older epochs to one collection."""
 

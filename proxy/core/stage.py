@@ -15,6 +15,10 @@ class StoreName(Enum):
     MONGODB = "mongodb"
     DYNAMODB = "dynamodb"
 
+    @property
+    def other(self) -> StoreName:
+        return StoreName.DYNAMODB if self is StoreName.MONGODB else StoreName.MONGODB
+
 
 class Stage(Enum):
     """The cutover flag of a collection, in migration order."""

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from proxy.core.errors import Contended, CrossfadeError, Reason, Refused
+from proxy.core.errors import Contended, CrossfadeError, Outcome, Reason, Refused, Unavailable
 from proxy.core.flag import AuditEntry, Change, Flag
 from proxy.core.ports import Control, DivergenceLog, Fence, Signals
 from proxy.core.stage import Stage
@@ -24,6 +24,10 @@ _log = logging.getLogger("crossfade.cutover")
 
 POLL = 0.005
 """Seconds between two looks at the registry while waiting for replicas to hold."""
+
+FENCE_ATTEMPTS = 10
+FENCE_PAUSE = 0.5
+"""How often, and after how many seconds each, the fence is set anew after a publication."""
 
 Drain = Callable[[Flag], Awaitable[bool]]
 """Waits until the mirror has everything that the present primary took; False when that takes too long."""
@@ -221,9 +225,17 @@ class Coordinator:
     async def _settle_fence(self, flag: Flag) -> None:
         height = fence_after(flag)
         if height is None:
-            return
+            return None
         fence = self._fences[flag.collection]
-        await (fence.raise_to(height) if height else fence.lift())
+        for _ in range(FENCE_ATTEMPTS):
+            try:
+                return await (fence.raise_to(height) if height else fence.lift())
+            except CrossfadeError as error:
+                _log.warning("the fence of %s is not settled yet: %s", flag.collection, error)
+                await asyncio.sleep(FENCE_PAUSE)
+        raise Unavailable(
+            f"{flag.stage.value} is published, but MongoDB's fence could not be set", outcome=Outcome.APPLIED
+        )
 
     async def _audit(
         self,

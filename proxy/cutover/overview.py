@@ -10,7 +10,7 @@ from proxy.core.collection import Collection
 from proxy.core.errors import CrossfadeError, NotFound, Reason
 from proxy.core.flag import Flag, Job, Replica
 from proxy.core.ports import CollectionStore, Control, DivergenceLog
-from proxy.core.stage import StoreName
+from proxy.core.stage import Stage, StoreName
 
 JOB_KINDS = ("backfill", "verify", "feed")
 
@@ -64,8 +64,9 @@ class Overview:
             raise NotFound(
                 f"there is no collection named {name!r}", Reason.UNKNOWN_COLLECTION, field="collection"
             )
-        flag, divergences, jobs, estimates = await asyncio.gather(
-            self._control.flag(name), self._divergences.counts(name), self._jobs(name), self._estimates(name)
+        flag = await self._control.flag(name)
+        divergences, jobs, estimates = await asyncio.gather(
+            self._counts(flag), self._jobs(flag), self._estimates(name)
         )
         return CollectionStatus(
             self._collections[name], flag, self._health(name), estimates, divergences, jobs
@@ -75,8 +76,21 @@ class Overview:
         """Every registered replica, dead ones until they are forgotten."""
         return await self._control.replicas()
 
-    async def _jobs(self, name: str) -> dict[str, Job]:
-        jobs = [await self._control.job(name, kind) for kind in JOB_KINDS]
+    async def _counts(self, flag: Flag) -> dict[str, int]:
+        try:
+            return await self._divergences.counts(flag.collection)
+        except CrossfadeError:
+            if flag.stage is not Stage.DYNAMO_ONLY:
+                raise
+            return {}  # MongoDB may be gone, and with it the story of the migration
+
+    async def _jobs(self, flag: Flag) -> dict[str, Job]:
+        try:
+            jobs = [await self._control.job(flag.collection, kind) for kind in JOB_KINDS]
+        except CrossfadeError:
+            if flag.stage is not Stage.DYNAMO_ONLY:
+                raise
+            return {}
         return {job.kind: job for job in jobs if job is not None}
 
     async def _estimates(self, name: str) -> dict[StoreName, int | None]:

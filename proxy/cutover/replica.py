@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from proxy.core.errors import CrossfadeError, Outcome, Reason, Unavailable
 from proxy.core.flag import Flag, Replica
 from proxy.core.ports import Control
-from proxy.core.stage import Published
+from proxy.core.stage import Published, Stage
 from proxy.cutover.machine import HOLD_LIMIT
 
 _log = logging.getLogger("crossfade.replica")
@@ -51,7 +51,8 @@ class CollectionDoor:
             self._membership.beat_soon()
 
     async def enter_read(self) -> Published:
-        self._membership.require_lease()
+        if self.flag.stage is not Stage.DYNAMO_ONLY:  # nothing follows it: it cannot pass us by
+            self._membership.require_lease()
         if self.flag.holds_reads:
             await self._wait_until(lambda: not self.flag.holds_reads, Reason.HELD, "reads are held")
         return self.flag.published
@@ -120,8 +121,12 @@ class Membership:
             self._doors[flag.collection] = CollectionDoor(flag, self)
 
     async def start(self) -> None:
-        """Register, and follow the flags from now on."""
-        await self._beat()
+        """Register, and follow the flags from now on. Raises where that fails, unless no flag can change."""
+        try:
+            await self._beat()
+        except CrossfadeError:
+            if any(door.flag.stage is not Stage.DYNAMO_ONLY for door in self._doors.values()):
+                raise
         self._tasks = [
             asyncio.create_task(self._follow(), name="replica.follow"),
             asyncio.create_task(self._keep_beating(), name="replica.beat"),
