@@ -39,7 +39,8 @@ class Chunk:
 
 @dataclass(slots=True)
 class Part:
-    """One part of a scan: after which key to go on (None: from the start), and whether it is at its end."""
+    """One part of a scan: after which key to go on (None: from the start), and whether it was read to its
+    end; some of its chunks may still be worked on then."""
 
     after: Key | None = None
     is_done: bool = False
@@ -78,7 +79,7 @@ class Progress:
 
     def to_text(self, scan: str) -> str:
         """The checkpoint of the scan named `scan`; another scan cannot be resumed from it."""
-        parts = [[part.is_done, _write(part.after)] for part in self.parts]
+        parts = [[part.is_done and not part.chunks, _write(part.after)] for part in self.parts]
         return json.dumps({"scan": scan, "parts": parts})
 
     @classmethod

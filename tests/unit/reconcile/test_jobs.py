@@ -206,22 +206,30 @@ async def test_a_flip_ends_a_backfill(yard: Yard) -> None:
 
 async def test_a_backfill_from_before_the_mirror_was_absent_begins_anew(yard: Yard) -> None:
     fill(yard, 50)
-    await kill_at_first(yard)
+    await kill_after(yard, chunks=6)
     await yard.publish(Stage.MONGO_ONLY)
     yard.dynamo.records.clear()
     await yard.publish(Stage.MONGO_PRIMARY)
+    place = Place(StoreName.MONGODB, "0", "0")
+    await yard.control.save_job(feed_job("jobs", EPOCH + 2, place, Health(1), {}, 1))
     job = await backfill(yard.site(), yard.door, SMALL)
     assert job.counts["copied"] == 50
+    assert yard.bench().differences() == []
 
 
-async def kill_at_first(yard: Yard) -> None:
+async def kill_after(yard: Yard, chunks: int) -> None:
     task = asyncio.create_task(backfill(yard.site(), yard.door, SMALL))
+    left = chunks
 
     async def die() -> None:
-        task.cancel()
+        nonlocal left
+        left -= 1
+        if left == 0:
+            task.cancel()
 
     with armed("backfill.after_chunk", die):
         await asyncio.gather(task, return_exceptions=True)
+    assert task.cancelled()
 
 
 async def test_a_rate_is_kept() -> None:
@@ -361,7 +369,8 @@ async def test_repair_leaves_open_what_the_mirror_cannot_hold(yard: Yard) -> Non
     report = await repair_open(yard.site(), yard.door)
     assert report.results == {"quarantined": 1}
     assert report.unequal == (key(),)
-    assert set((await found(yard)).values()) == {Kind.MISSING}
+    rows = await yard.divergences.list(DivergenceQuery("jobs", state="open"))
+    assert {row.kind for row in rows} == {Kind.MISSING, Kind.ERROR_PARITY}
 
 
 async def test_repair_of_a_key_that_is_well_closes_its_divergences(yard: Yard) -> None:
@@ -391,3 +400,16 @@ def test_a_part_stands_only_after_what_is_complete() -> None:
     assert (progress.parts[0].after, progress.counts) == (None, {})
     progress.complete(0, chunks[0])
     assert (progress.parts[0].after, progress.counts) == (key("k2"), {"documents": 3})
+
+
+def test_a_part_is_not_done_before_its_last_chunk_is() -> None:
+    progress = Progress(1)
+    chunk = progress.begin(0, key())
+    progress.finish(0)
+    resumed = Progress.from_text(progress.to_text("s"), "s", {})
+    assert resumed is not None
+    assert not resumed.parts[0].is_done
+    progress.complete(0, chunk)
+    resumed = Progress.from_text(progress.to_text("s"), "s", {})
+    assert resumed is not None
+    assert resumed.parts[0].is_done
