@@ -27,11 +27,11 @@ class Kind(Enum):
     BYPASS = "BYPASS"  # a writer that bypasses the proxy changed the primary; its version has moved on since
     UNAVAILABLE = "UNAVAILABLE"  # the mirror could not answer: a matter of health, not of data
     STUCK_LAG = "STUCK_LAG"
-    MISMATCH = "MISMATCH"  # same version, other content
-    CONFLICT = "CONFLICT"  # same version, made by another write
-    MISSING = "MISSING"  # live in the primary, unknown to the mirror
-    GHOST = "GHOST"  # live in the mirror, unknown to the primary
-    AHEAD = "AHEAD"  # the mirror stays newer than the primary
+    TRUE_MISMATCH = "TRUE_MISMATCH"  # same version, other content
+    VERSION_CONFLICT = "VERSION_CONFLICT"  # same version, made by another write
+    MISSING_IN_MIRROR = "MISSING_IN_MIRROR"  # live in the primary, unknown to the mirror
+    GHOST_IN_MIRROR = "GHOST_IN_MIRROR"  # live in the mirror, unknown to the primary
+    MIRROR_AHEAD = "MIRROR_AHEAD"  # the mirror stays newer than the primary
     QUERY_MISMATCH = "QUERY_MISMATCH"  # documents equal, but a query selects or orders them otherwise
     ERROR_PARITY = "ERROR_PARITY"  # one store answers, the other refuses
 
@@ -43,11 +43,11 @@ class Kind(Enum):
 _DIVERGENCES = frozenset(
     (
         Kind.STUCK_LAG,
-        Kind.MISMATCH,
-        Kind.CONFLICT,
-        Kind.MISSING,
-        Kind.GHOST,
-        Kind.AHEAD,
+        Kind.TRUE_MISMATCH,
+        Kind.VERSION_CONFLICT,
+        Kind.MISSING_IN_MIRROR,
+        Kind.GHOST_IN_MIRROR,
+        Kind.MIRROR_AHEAD,
         Kind.QUERY_MISMATCH,
         Kind.ERROR_PARITY,
     )
@@ -70,15 +70,15 @@ def compare(primary: Record | None, mirror: Record | None) -> Verdict:
     if not _is_live(primary) and not _is_live(mirror):
         return MATCH
     if primary is None:
-        return Verdict(Kind.GHOST, False)
+        return Verdict(Kind.GHOST_IN_MIRROR, False)
     if mirror is None:
-        return Verdict(Kind.MISSING, False)
+        return Verdict(Kind.MISSING_IN_MIRROR, False)
     if primary.version > mirror.version:
         return Verdict(Kind.LAG, False)
     if primary.version < mirror.version:
         return Verdict(Kind.SKEW, False)
     if primary.op != mirror.op:
-        return Verdict(Kind.CONFLICT, False)
+        return Verdict(Kind.VERSION_CONFLICT, False)
     return _compare_content(primary.document, mirror.document)
 
 
@@ -91,12 +91,12 @@ def conclude(first_seen: Version | None, primary: Record | None, mirror: Record 
     verdict = compare(primary, mirror)
     if verdict.kind is Kind.LAG and mirror is not None and first_seen and mirror.version >= first_seen:
         return Verdict(Kind.MATCH, True)
-    if verdict.kind is Kind.MISMATCH and primary is not None and primary.version != first_seen:
+    if verdict.kind is Kind.TRUE_MISMATCH and primary is not None and primary.version != first_seen:
         return Verdict(Kind.BYPASS, False)
     return verdict
 
 
-SURVIVING = {Kind.LAG: Kind.STUCK_LAG, Kind.SKEW: Kind.AHEAD, Kind.BYPASS: Kind.MISMATCH}
+SURVIVING = {Kind.LAG: Kind.STUCK_LAG, Kind.SKEW: Kind.MIRROR_AHEAD, Kind.BYPASS: Kind.TRUE_MISMATCH}
 """What a verdict is called once it survived every recheck."""
 
 
@@ -116,7 +116,7 @@ def _compare_content(primary: Document | None, mirror: Document | None) -> Verdi
         return MATCH
     if primary is not None and mirror is not None and are_equivalent(primary.fields, mirror.fields):
         return Verdict(Kind.REPRESENTATION, True)
-    return Verdict(Kind.MISMATCH, False)
+    return Verdict(Kind.TRUE_MISMATCH, False)
 
 
 def _is_live(record: Record | None) -> bool:

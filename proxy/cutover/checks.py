@@ -90,11 +90,14 @@ def _neighbour(facts: Facts) -> GateCheck:
 
 
 def _idle(facts: Facts) -> GateCheck:
-    change = facts.flag.change
-    evidence = (
-        f"moving to {change.target.value} since {change.started_at}" if change else "no change under way"
-    )
-    return GateCheck("no_change_under_way", change is None, evidence, False)
+    change, is_final = facts.flag.change, facts.target is Stage.DYNAMO_ONLY
+    evidence = "no change under way"
+    if change:
+        evidence = f"moving to {change.target.value} since {change.started_at}"
+    elif is_final and facts.flag.is_rehearsed:
+        evidence = "a rehearsal is under way, and goes back"
+    idle = change is None and not (is_final and facts.flag.is_rehearsed)
+    return GateCheck("no_change_under_way", idle, evidence, False)
 
 
 def _replicas_current(facts: Facts) -> GateCheck:
@@ -147,11 +150,11 @@ def _verified(facts: Facts) -> GateCheck:
 UNEQUAL = frozenset(
     (
         "STUCK_LAG",
-        "MISMATCH",
-        "CONFLICT",
-        "MISSING",
-        "GHOST",
-        "AHEAD",
+        "TRUE_MISMATCH",
+        "VERSION_CONFLICT",
+        "MISSING_IN_MIRROR",
+        "GHOST_IN_MIRROR",
+        "MIRROR_AHEAD",
         "REPRESENTATION",
         "LAG",
         "SKEW",

@@ -181,7 +181,7 @@ def divergence(number: int, **changes: Any) -> Divergence:
     found = Divergence(
         id=f"d{number}",
         collection="jobs",
-        kind=Kind.MISMATCH,
+        kind=Kind.TRUE_MISMATCH,
         key='{"a": 1}',
         operation="get",
         epoch=3,
@@ -206,7 +206,7 @@ async def test_a_divergence_is_counted_where_it_is_known(log: DivergenceLog) -> 
 
 async def test_divergences_are_listed_newest_first_in_pages(log: DivergenceLog) -> None:
     for number in range(1, 6):
-        kind = Kind.GHOST if number % 2 else Kind.MISSING
+        kind = Kind.GHOST_IN_MIRROR if number % 2 else Kind.MISSING_IN_MIRROR
         await log.record(divergence(number, last_seen=number // 2, kind=kind))
     await log.record(divergence(6, collection="other"))
     rows: list[str] = []
@@ -215,8 +215,8 @@ async def test_divergences_are_listed_newest_first_in_pages(log: DivergenceLog) 
         rows += [row.id for row in page]
         query = replace(query, before=(page[-1].last_seen, page[-1].id))
     assert rows == ["d5", "d4", "d3", "d2", "d1"]
-    assert [row.id for row in await log.list(DivergenceQuery(kind="MISSING"))] == ["d4", "d2"]
-    assert await log.counts("jobs") == {"GHOST": 3, "MISSING": 2}
+    assert [row.id for row in await log.list(DivergenceQuery(kind="MISSING_IN_MIRROR"))] == ["d4", "d2"]
+    assert await log.counts("jobs") == {"GHOST_IN_MIRROR": 3, "MISSING_IN_MIRROR": 2}
 
 
 async def test_a_closed_divergence_opens_when_it_is_seen_again(log: DivergenceLog) -> None:
@@ -225,6 +225,6 @@ async def test_a_closed_divergence_opens_when_it_is_seen_again(log: DivergenceLo
     assert not await log.close("d1", "repaired")
     assert not await log.close("d2", "repaired")
     assert await log.counts("jobs") == {}
-    assert await log.counts("jobs", "closed") == {"MISMATCH": 1}
+    assert await log.counts("jobs", "closed") == {"TRUE_MISMATCH": 1}
     await log.record(divergence(1))
     assert [(row.state, row.count) for row in await log.list(DivergenceQuery(state="open"))] == [("open", 2)]

@@ -29,7 +29,7 @@ def divergence(number: int, **more: object) -> Divergence:
     given: dict[str, object] = {
         "id": f"d{number}",
         "collection": "jobs",
-        "kind": Kind.MISMATCH,
+        "kind": Kind.TRUE_MISMATCH,
         "key": '{"tenant": "t", "name": "a"}',
         "operation": "get",
         "epoch": 3,

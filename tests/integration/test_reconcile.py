@@ -193,15 +193,15 @@ async def _backfill_killed(site: RealSite, options: BackfillOptions, chunks: int
 
 
 PLANTED = {
-    "k01": Kind.MISSING,
-    "k02": Kind.GHOST,
-    "k03": Kind.MISMATCH,
-    "k04": Kind.CONFLICT,
+    "k01": Kind.MISSING_IN_MIRROR,
+    "k02": Kind.GHOST_IN_MIRROR,
+    "k03": Kind.TRUE_MISMATCH,
+    "k04": Kind.VERSION_CONFLICT,
     "k05": Kind.STUCK_LAG,
-    "k06": Kind.AHEAD,
+    "k06": Kind.MIRROR_AHEAD,
     "k07": Kind.STUCK_LAG,
-    "k08": Kind.MISMATCH,
-    "k09": Kind.MISSING,
+    "k08": Kind.TRUE_MISMATCH,
+    "k09": Kind.MISSING_IN_MIRROR,
 }
 
 

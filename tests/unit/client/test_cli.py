@@ -216,7 +216,7 @@ def test_a_job_is_started_and_left_alone(run: Run, remote_proxy: FakeProxy) -> N
     ("end", "status", "words"),
     [
         (job(pb.JOB_STATE_FINISHED, clean=True, MATCH=9), 0, "finished, clean"),
-        (job(pb.JOB_STATE_FINISHED, MATCH=8, MISMATCH=1), 1, "finished, not clean"),
+        (job(pb.JOB_STATE_FINISHED, MATCH=8, TRUE_MISMATCH=1), 1, "finished, not clean"),
         (job(pb.JOB_STATE_FAILED, MATCH=8), 1, "failed"),
     ],
 )
@@ -232,12 +232,12 @@ def test_a_job_that_is_waited_for_exits_by_its_end(
 
 
 def test_a_job_in_json_is_the_contracts(run: Run, remote_proxy: FakeProxy) -> None:
-    remote_proxy.answer("StartJob", job(pb.JOB_STATE_FINISHED, MATCH=8, MISMATCH=1))
+    remote_proxy.answer("StartJob", job(pb.JOB_STATE_FINISHED, MATCH=8, TRUE_MISMATCH=1))
     status, out, _ = run("verify", "cron_jobs", "--wait", "--json")
     data = json.loads(out)
     assert status == 1
     assert (data["state"], data["clean"]) == ("JOB_STATE_FINISHED", False)
-    assert data["counts"] == {"MATCH": "8", "MISMATCH": "1"}
+    assert data["counts"] == {"MATCH": "8", "TRUE_MISMATCH": "1"}
 
 
 def test_status_of_one_collection_tells_its_jobs(run: Run, remote_proxy: FakeProxy) -> None:

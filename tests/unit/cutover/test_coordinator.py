@@ -137,7 +137,7 @@ async def test_a_dead_replica_delays_a_flip_by_no_more_than_its_lease() -> None:
 
 async def test_the_gate_refuses_and_names_what_failed() -> None:
     async with town(Stage.MONGO_PRIMARY) as (place, _):
-        await place.control.save_job(Job("jobs", "verify", "finished", 3, 0, 0, {"MISMATCH": 1}))
+        await place.control.save_job(Job("jobs", "verify", "finished", 3, 0, 0, {"TRUE_MISMATCH": 1}))
         with pytest.raises(Refused, match="verify_clean") as refusal:
             await move(place, Stage.DYNAMO_PRIMARY)
         assert refusal.value.reason is Reason.GATE_CLOSED
@@ -155,7 +155,7 @@ async def test_a_crashed_coordinator_is_replaced_and_the_change_finishes() -> No
         change = Change("c9", Stage.DYNAMO_PRIMARY, "ann", "test", now, "gone", now - 1)
         await place.control.swap(flag, flag.begin(change))
         successor = place.coordinator("r1")
-        await successor.resume_orphans()
+        await successor.look_after()
         await until(lambda: doors_are_at(place, 4))
         after = await place.control.flag("jobs")
         assert (after.epoch, after.stage) == (4, Stage.DYNAMO_PRIMARY)
@@ -167,7 +167,7 @@ async def test_an_orphan_older_than_the_hold_limit_is_aborted_at_the_next_epoch(
         now = await place.control.now()
         change = Change("c9", Stage.DYNAMO_PRIMARY, "ann", "test", now - 60_000, "gone", now - 1)
         await place.control.swap(flag, flag.begin(change))
-        await place.coordinator("r1").resume_orphans()
+        await place.coordinator("r1").look_after()
         await until(lambda: doors[0].published.epoch == 4)
         assert doors[0].published.stage is Stage.MONGO_PRIMARY and doors[0].published.epoch == 4
 

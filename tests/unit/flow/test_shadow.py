@@ -50,7 +50,7 @@ async def test_a_document_with_a_version_that_the_mirror_lacks_is_missing() -> N
         await w.app.pipeline.write("jobs", w.insert("a"))
         del w.dynamo.table.records[w.key("a")]
         await w.app.pipeline.get("jobs", [w.key("a")])
-        assert await outcomes(w) == {"MISSING": 1}
+        assert await outcomes(w) == {"MISSING_IN_MIRROR": 1}
 
 
 async def test_a_query_of_a_mirror_that_moves_is_no_mismatch() -> None:

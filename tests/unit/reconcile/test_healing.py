@@ -38,17 +38,17 @@ async def test_a_verify_closes_what_it_does_not_find_any_more() -> None:
     yard.dynamo.put(key("ghost"), record((EPOCH, 3), name="ghost"))
     now = yard.clock.now()
     await report(yard, Kind.STUCK_LAG, key("healed"), now - 1000)
-    await report(yard, Kind.GHOST, key("ghost"), now - 1000)
+    await report(yard, Kind.GHOST_IN_MIRROR, key("ghost"), now - 1000)
     await report(yard, Kind.ERROR_PARITY, key("poison"), now - 1000)
     await report(yard, Kind.QUERY_MISMATCH, None, now - 1000, "order")
-    await report(yard, Kind.MISMATCH, key("seen meanwhile"), now + 60_000)
+    await report(yard, Kind.TRUE_MISMATCH, key("seen meanwhile"), now + 60_000)
     await verify(yard.site(), yard.door)
     assert await states(yard) == {
         "STUCK_LAG": "closed",
-        "GHOST": "open",
+        "GHOST_IN_MIRROR": "open",
         "ERROR_PARITY": "open",
         "QUERY_MISMATCH": "open",
-        "MISMATCH": "open",
+        "TRUE_MISMATCH": "open",
     }
 
 

@@ -242,13 +242,13 @@ async def test_a_rate_is_kept() -> None:
 
 
 PLANTED = {
-    "k011": Kind.MISSING,
-    "k012": Kind.GHOST,
-    "k013": Kind.MISMATCH,
-    "k014": Kind.CONFLICT,
+    "k011": Kind.MISSING_IN_MIRROR,
+    "k012": Kind.GHOST_IN_MIRROR,
+    "k013": Kind.TRUE_MISMATCH,
+    "k014": Kind.VERSION_CONFLICT,
     "k015": Kind.STUCK_LAG,
-    "k016": Kind.AHEAD,
-    "k018": Kind.GHOST,
+    "k016": Kind.MIRROR_AHEAD,
+    "k018": Kind.GHOST_IN_MIRROR,
     "k019": Kind.STUCK_LAG,
 }
 
@@ -286,7 +286,7 @@ async def test_every_planted_corruption_is_found_and_nothing_else(yard: Yard) ->
     assert (job.counts["documents"], job.counts["extras"]) == (28, 29)
     assert job.counts["MATCH"] == 30 - len(PLANTED)
     assert {kind: n for kind, n in job.counts.items() if kind in Kind.__members__ and kind != "MATCH"} == {
-        "MISSING": 1, "GHOST": 2, "MISMATCH": 1, "CONFLICT": 1, "STUCK_LAG": 2, "AHEAD": 1
+        "MISSING_IN_MIRROR": 1, "GHOST_IN_MIRROR": 2, "TRUE_MISMATCH": 1, "VERSION_CONFLICT": 1, "STUCK_LAG": 2, "MIRROR_AHEAD": 1
     }  # fmt: skip
 
 
@@ -370,7 +370,7 @@ async def test_repair_leaves_open_what_the_mirror_cannot_hold(yard: Yard) -> Non
     assert report.results == {"quarantined": 1}
     assert report.unequal == (key(),)
     rows = await yard.divergences.list(DivergenceQuery("jobs", state="open"))
-    assert {row.kind for row in rows} == {Kind.MISSING, Kind.ERROR_PARITY}
+    assert {row.kind for row in rows} == {Kind.MISSING_IN_MIRROR, Kind.ERROR_PARITY}
 
 
 async def test_repair_of_a_key_that_is_well_closes_its_divergences(yard: Yard) -> None:
