@@ -153,6 +153,15 @@ async def test_a_change_between_the_reads_and_the_write_is_seen() -> None:
     assert are_equal(*bench.held())
 
 
+async def test_a_document_that_appears_while_it_is_looked_at_is_not_buried() -> None:
+    """The mirror is read first: what it has, the primary had before."""
+    bench = Bench(mirror=ShakyStore(JOBS, StoreName.DYNAMODB))
+    assert isinstance(bench.mirror, ShakyStore)
+    bench.mirror.before_get = lambda: bench.put(record((EPOCH, 3)), record((EPOCH, 3)))
+    assert (await settle(bench)).result is Result.EQUAL
+    assert bench.held()[1] == record((EPOCH, 3))
+
+
 async def test_a_mirror_that_took_the_same_write_with_other_content_is_looked_at_again() -> None:
     """The inline mirror write arrives first, and a bypassing writer has changed the primary since."""
     bench = Bench(mirror=ShakyStore(JOBS, StoreName.DYNAMODB))

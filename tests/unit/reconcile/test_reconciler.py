@@ -113,21 +113,26 @@ async def test_nothing_falls_between_mongo_only_and_the_publication_of_a_mirror(
         assert bench.differences() == []
 
 
-async def test_a_tip_taken_before_is_not_kept_when_the_mirror_was_published_meanwhile() -> None:
+async def test_a_tip_from_after_the_publication_of_a_mirror_is_not_kept() -> None:
+    """The reconciler still believes that there is no mirror, and would jump over what came since."""
     yard = Yard(Stage.MONGO_ONLY)
     await yard.open()
 
-    class SlowFeed(MemoryFeed):
+    class LateFeed(MemoryFeed):
+        tips = 0
+
         async def tip(self) -> str:
-            position = await super().tip()
-            if yard.door.published.stage is Stage.MONGO_ONLY:
+            self.tips += 1
+            if self.tips == 3:
                 await yard.publish(Stage.MONGO_PRIMARY)
                 yard.mongo.put(key(), record((EPOCH, 3)))
-            return position
+            return await super().tip()
 
-    yard.feeds[StoreName.MONGODB] = SlowFeed(yard.mongo, yard.clock)
+    yard.feeds[StoreName.MONGODB] = LateFeed(yard.mongo, yard.clock)
     async with running(yard) as reconciler:
+        await until(lambda: reconciler.status().following is not None)
         assert await reconciler.drain(5)
+        assert yard.bench().differences() == []
 
 
 async def test_one_replica_leads_and_another_takes_over(yard: Yard) -> None:
@@ -249,12 +254,29 @@ async def test_a_drain_does_not_pass_over_a_gap(yard: Yard) -> None:
         mark = yard.feeds[StoreName.MONGODB].mark
 
         async def lose_and_mark() -> str:
+            yard.feeds[StoreName.MONGODB].mark = mark  # type: ignore[method-assign]
             yard.mongo.put(key(), record((EPOCH, 3)))
             yard.feeds[StoreName.MONGODB].oldest = len(yard.mongo.events)
             return await mark()
 
         yard.feeds[StoreName.MONGODB].mark = lose_and_mark  # type: ignore[method-assign]
-        assert not await reconciler.drain(1)
+        assert not await reconciler.drain(5)
+        assert await reconciler.drain(5), "the next one passes, and the gate knows of the gap"
+
+
+async def test_mirror_writes_that_come_late_change_nothing(yard: Yard) -> None:
+    bench, late = yard.bench(), [record((EPOCH, 3), 1, name=name) for name in ("gone", "new")]
+    async with running(yard) as reconciler:
+        await until(lambda: is_saved(yard))
+        for held in late:
+            yard.mongo.put(held.key, held)
+            yard.mongo.put(held.key, None)
+        bench.bypass("new", 2)
+        assert await reconciler.drain(5)
+        for held in late:
+            await bench.mirror.apply(held)
+        assert await reconciler.drain(5)
+        assert bench.differences() == []
 
 
 async def test_after_a_flip_the_other_feed_is_followed_from_before_it(yard: Yard) -> None:
