@@ -158,6 +158,8 @@ def holds_zero_timestamp(document: Document) -> bool:
 
 
 def _key_value(field: KeyField, value: Value) -> Value:
+    if type(value) is str:  # its own normal form, and by far the most frequent
+        return value
     normal = typed(field.type, value)
     return value if normal is None else normal
 

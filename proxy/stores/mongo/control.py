@@ -130,8 +130,10 @@ class MongoControl:
         with Translated(is_write=True):
             await self._audit.insert_one(to_row(entry))
 
-    async def audit(self, collection: str, limit: int) -> list[AuditEntry]:
-        query = {"collection": {"$eq": collection}} if collection else {}
+    async def audit(self, collection: str, limit: int, until: int | None = None) -> list[AuditEntry]:
+        query: Row = {"collection": {"$eq": collection}} if collection else {}
+        if until is not None:
+            query["at"] = {"$lte": until}
         newest_first = [("at", DESCENDING), ("_id", DESCENDING)]
         with Translated():
             rows = await self._audit.find(query, sort=newest_first, limit=limit).to_list()
