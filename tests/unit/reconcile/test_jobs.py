@@ -286,8 +286,13 @@ async def test_every_planted_corruption_is_found_and_nothing_else(yard: Yard) ->
     assert (job.counts["documents"], job.counts["extras"]) == (28, 29)
     assert job.counts["MATCH"] == 30 - len(PLANTED)
     assert {kind: n for kind, n in job.counts.items() if kind in Kind.__members__ and kind != "MATCH"} == {
-        "MISSING_IN_MIRROR": 1, "GHOST_IN_MIRROR": 2, "TRUE_MISMATCH": 1, "VERSION_CONFLICT": 1, "STUCK_LAG": 2, "MIRROR_AHEAD": 1
-    }  # fmt: skip
+        "MISSING_IN_MIRROR": 1,
+        "GHOST_IN_MIRROR": 2,
+        "TRUE_MISMATCH": 1,
+        "VERSION_CONFLICT": 1,
+        "STUCK_LAG": 2,
+        "MIRROR_AHEAD": 1,
+    }
 
 
 async def test_a_difference_of_representation_is_counted_apart(yard: Yard) -> None:
