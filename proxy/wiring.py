@@ -89,13 +89,18 @@ class App:
             parts.divergences,
             parts.fences,
             self._drain,
-            self._rehearse,
+            self._make_ready,
             parts.signals,
             replica_id=parts.replica_id,
             lease=parts.lease,
         )
         self.membership = Membership(
-            parts.control, parts.replica_id, parts.address, parts.lease, self.coordinator.resume_orphans
+            parts.control,
+            parts.replica_id,
+            parts.address,
+            parts.lease,
+            self.coordinator.look_after,
+            self._outcomes,
         )
         self.lanes: dict[str, Lane] = {}
         self.reporters: dict[str, Reporter] = {}
@@ -209,13 +214,16 @@ class App:
     async def _drain(self, flag: Flag) -> bool:
         return await self.reconcilers[flag.collection].drain(DRAIN_LIMIT)
 
-    async def _rehearse(self, flag: Flag) -> str:
+    async def _make_ready(self, flag: Flag) -> str:
         """Have our reconciler follow along, so that the drain is quick, and send the canary."""
         name = flag.collection
         self.reconcilers[name].attend(ATTEND)
         stores = self.parts.stores[name]
         both = (stores[StoreName.DYNAMODB], stores[StoreName.MONGODB])
         return await send_canary(self.sites[name].collection, both, flag.epoch, self.parts.clock)
+
+    def _outcomes(self, name: str) -> Mapping[str, int]:
+        return self.reporters[name].outcomes if name in self.reporters else {}
 
     def _health(self, name: str) -> MirrorHealth:
         mirror = self.lanes[name].mirror

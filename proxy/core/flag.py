@@ -7,7 +7,7 @@ what raises the epoch; an aborted change publishes the old stage at the next epo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from proxy.core.errors import Contended, Reason, Refused
 from proxy.core.stage import Published, Stage
@@ -18,6 +18,7 @@ class Change:
     """A running change of stage; any replica may resume or abort it. Times are milliseconds since 1970.
 
     `coordinator` is the replica that drives it until `coordinator_until`, after which another may take over.
+    A change that begins a rehearsal goes back by itself `rehearse_ms` after its publication; 0: it stays.
     """
 
     id: str
@@ -27,12 +28,38 @@ class Change:
     started_at: int
     coordinator: str
     coordinator_until: int
+    rehearse_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """A cutover that goes back by itself, from its publication until it is reported; any replica sees to it.
+
+    `id` is that of the change that began it. Times are milliseconds since 1970, those that have not come are
+    0. `failed_returns` counts the ways back that were aborted and are tried again.
+    """
+
+    id: str
+    actor: str
+    reason: str
+    started_at: int
+    return_at: int
+    hold_there_ms: int
+    returned_at: int = 0
+    hold_back_ms: int = 0
+    failed_returns: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        """True when the old primary is published again; what is left is to report."""
+        return self.returned_at > 0
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
     """One collection's flag. `published_at` is in milliseconds since 1970; `mirrored_since` is the epoch from
-    which on the mirror has been kept up without a break, 0 when there is no mirror."""
+    which on the mirror has been kept up without a break, 0 when there is no mirror. `rehearsal` is the one
+    under way, or over and not yet reported."""
 
     collection: str
     epoch: int
@@ -41,6 +68,12 @@ class Flag:
     mirrored_since: int = 0
     serial: int = 0
     change: Change | None = None
+    rehearsal: Rehearsal | None = None
+
+    @property
+    def is_rehearsed(self) -> bool:
+        """True while a rehearsal is to go back."""
+        return self.rehearsal is not None and not self.rehearsal.is_over
 
     @property
     def published(self) -> Published:
@@ -68,20 +101,46 @@ class Flag:
                 Reason.STAGE_NOT_ALLOWED,
                 field="target",
             )
+        if self.is_rehearsed and change.target is Stage.DYNAMO_ONLY:
+            raise Refused(f"{self.collection} is being rehearsed: it goes back", Reason.STAGE_NOT_ALLOWED)
         return replace(self, change=change)
 
     def publish(self, stage: Stage, now: int) -> Flag:
         """The flag after `stage` was published under the next epoch; ends the running change."""
         epoch = self.epoch + 1
         since = (self.mirrored_since or epoch) if stage.mirror else 0
-        return replace(self, epoch=epoch, stage=stage, published_at=now, mirrored_since=since, change=None)
+        return replace(
+            self,
+            epoch=epoch,
+            stage=stage,
+            published_at=now,
+            mirrored_since=since,
+            change=None,
+            rehearsal=self._rehearsal_after(stage, now),
+        )
+
+    def _rehearsal_after(self, stage: Stage, now: int) -> Rehearsal | None:
+        """What becomes of a rehearsal when `stage` is published."""
+        change, rehearsal = self.change, self.rehearsal
+        if change is None or stage is self.stage:
+            if rehearsal is None or rehearsal.is_over:
+                return rehearsal
+            return replace(rehearsal, failed_returns=rehearsal.failed_returns + 1)
+        held = now - change.started_at
+        if rehearsal and not rehearsal.is_over:
+            return replace(rehearsal, returned_at=now, hold_back_ms=held)
+        if change.rehearse_ms:
+            end = now + change.rehearse_ms
+            return Rehearsal(change.id, change.actor, change.reason, now, end, held)
+        return rehearsal
 
 
 @dataclass(frozen=True, slots=True)
 class Replica:
     """One proxy process in the registry. `age` is the seconds since its last heartbeat by the control store's
     clock; it is dead once `age > lease`. `seen` maps collections to the newest flag serial that it acts on;
-    `held` maps collections to the change whose hold it has acknowledged."""
+    `held` maps collections to the change whose hold it has acknowledged; `compared` has, for each rehearsal
+    under way, the outcomes of its shadow reads since then by name."""
 
     id: str
     address: str
@@ -89,6 +148,7 @@ class Replica:
     seen: Mapping[str, int]
     held: Mapping[str, str]
     age: float = 0.0
+    compared: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def is_alive(self) -> bool:
@@ -113,8 +173,8 @@ class AuditEntry:
 class Job:
     """The state of a backfill or verify, and the evidence it leaves for the gate. Times in milliseconds.
 
-    `kind` is "backfill" or "verify"; `state` is "running", "finished" or "failed"; `position` is an opaque
-    checkpoint; `counts` maps outcome names to documents.
+    `kind` is "backfill", "verify", "feed" or "rehearsal"; `state` is "running", "finished" or "failed";
+    `position` is an opaque checkpoint; `counts` maps outcome names to documents.
     """
 
     collection: str

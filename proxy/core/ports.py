@@ -179,8 +179,9 @@ class Control(Protocol):
 
     async def record_audit(self, entry: AuditEntry) -> None: ...
 
-    async def audit(self, collection: str, limit: int) -> list[AuditEntry]:
-        """The newest entries first; all collections for an empty name."""
+    async def audit(self, collection: str, limit: int, until: int | None = None) -> list[AuditEntry]:
+        """The newest entries first, those of `until` (milliseconds) and before; all collections for an
+        empty name. Entries of the same moment keep their order."""
         ...
 
     async def save_job(self, job: Job) -> None: ...

@@ -104,8 +104,8 @@ class Authority:
     async def record_audit(self, entry: AuditEntry) -> None:
         await self._control.record_audit(entry)
 
-    async def audit(self, collection: str, limit: int) -> list[AuditEntry]:
-        return await self._control.audit(collection, limit)
+    async def audit(self, collection: str, limit: int, until: int | None = None) -> list[AuditEntry]:
+        return await self._control.audit(collection, limit, until)
 
     async def save_job(self, job: Job) -> None:
         await self._control.save_job(job)

@@ -9,18 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, TypeVar
 
 from proxy.core.errors import Contended, CrossfadeError, Outcome, Reason, Refused, Unavailable
-from proxy.core.flag import AuditEntry, Change, Flag
+from proxy.core.flag import Change, Flag
 from proxy.core.ports import Control, DivergenceLog, Fence, Signals
 from proxy.core.stage import Stage
 from proxy.cutover.checks import GateCheck, check, gather_facts
 from proxy.cutover.machine import HOLD_LIMIT, Observation, Step, fence_after, next_step
+from proxy.cutover.rehearsal import end_early, is_due, is_told, length_in_ms, write_report
+from proxy.cutover.trail import Trail
 from proxy.faultpoint import faultpoint
 
 _log = logging.getLogger("crossfade.cutover")
+
+T = TypeVar("T")
 
 POLL = 0.005
 """Seconds between two looks at the registry while waiting for replicas to hold."""
@@ -32,7 +37,7 @@ FENCE_PAUSE = 0.5
 Drain = Callable[[Flag], Awaitable[bool]]
 """Waits until the mirror has everything that the present primary took; False when that takes too long."""
 
-Rehearse = Callable[[Flag], Awaitable[str]]
+MakeReady = Callable[[Flag], Awaitable[str]]
 """Sends a canary there and back, and has what drains stand ready; what went wrong, or an empty string."""
 
 
@@ -50,9 +55,14 @@ class MoveReport:
 
 @dataclass(slots=True)
 class _Drive:
-    """One coordinator's work on one change: what it has observed, and how long each step took (seconds)."""
+    """One coordinator's work on one change: what it has observed, and how long each step took (seconds).
 
-    change_id: str
+    `began` is when the change was recorded, by this replica's monotonic clock.
+    """
+
+    change: Change
+    before: Stage
+    began: float
     seen: Observation = field(default_factory=Observation)
     steps: dict[str, float] = field(default_factory=dict)
 
@@ -66,69 +76,95 @@ class Coordinator:
         divergences: DivergenceLog,
         fences: Mapping[str, Fence],
         drain: Drain,
-        rehearse: Rehearse,
+        make_ready: MakeReady,
         signals: Signals,
         *,
         replica_id: str,
         lease: float,
     ) -> None:
         self._control = control
+        self._trail = Trail(control)
         self._divergences = divergences
         self._fences = fences
         self._drain = drain
-        self._rehearse = rehearse
+        self._make_ready = make_ready
         self._signals = signals
         self._replica_id = replica_id
         self._lease = lease
-        self._tasks: dict[str, asyncio.Task[MoveReport]] = {}
+        self._tasks: dict[asyncio.Task[Any], str] = {}
+        self._steps: dict[str, Step] = {}
 
     async def move(
-        self, collection: str, target: Stage, *, actor: str, reason: str, dry_run: bool, override: bool
+        self,
+        collection: str,
+        target: Stage,
+        *,
+        actor: str,
+        reason: str,
+        dry_run: bool,
+        override: bool,
+        rehearse_for: float = 0.0,
     ) -> MoveReport:
         """Move a collection to a neighbouring stage, or with `dry_run` only say what stands in the way.
 
-        Raises Refused (GATE_CLOSED) naming the failed checks, unless `override` is given with a reason.
+        With `rehearse_for` seconds (only to DYNAMO_PRIMARY) it goes back by itself after that time. Raises
+        Refused (GATE_CLOSED) naming the failed checks, unless `override` is given with a reason.
         """
+        rehearse_ms = length_in_ms(rehearse_for, self._lease) if rehearse_for else 0
         flag = await self._control.flag(collection)
-        canary = await self._rehearse(flag) if flag.stage.changes_primary_to(target) else None
+        canary = await self._make_ready(flag) if flag.stage.changes_primary_to(target) else None
         facts = await gather_facts(self._control, self._divergences, flag, target, self._lease, canary)
         checks = check(facts)
         if dry_run:
             return MoveReport(flag, checks, executed=False, message=_summary(checks))
-        flag.begin(self._change(target, actor, reason, facts.now))  # refuses what no override may allow
+        change = self._change(target, actor, reason, facts.now, rehearse_ms)
+        flag.begin(change)  # refuses what no override may allow
         failed = [one.name for one in checks if not one.passed]
         _require(failed, override, reason)
-        begun = await self._begin(flag, self._change(target, actor, reason, facts.now))
-        await self._audit("override" if failed else "move", flag, target.value, actor, reason, checks)
-        report = await asyncio.shield(self._start(begun))
-        return replace(report, checks=checks)
+        task = await self._begin(flag, change)
+        await self._trail.began(flag, change, checks)
+        return replace(await asyncio.shield(task), checks=checks)
 
     async def abort(self, collection: str, *, actor: str, reason: str) -> Flag:
-        """End a running change by publishing the old stage anew. Raises Refused when none is running."""
-        flag = await self._control.flag(collection)
-        if flag.change is None:
-            raise Refused(f"no change of {collection} is under way", Reason.STAGE_NOT_ALLOWED)
-        await self._audit("abort", flag, flag.stage.value, actor, reason, ())
-        published = await self._control.swap(flag, flag.publish(flag.stage, await self._control.now()))
-        return published or await self._control.flag(collection)
+        """End a running change by publishing the old stage anew, or have a rehearsal go back now.
 
-    async def resume_orphans(self) -> None:
-        """Take over the changes whose coordinator has not been heard of; called with every heartbeat."""
+        What came first counts: the flag says whether the change was published already. Raises Refused when
+        neither is under way.
+        """
+        flag = await self._control.flag(collection)
+        change = flag.change
+        if change is None and not flag.is_rehearsed:
+            raise Refused(f"no change of {collection} is under way", Reason.STAGE_NOT_ALLOWED)
+        after = flag.stage if change else Stage.MONGO_PRIMARY
+        await self._trail.note("abort", collection, flag.stage, after, actor, reason)
+        while _is_under_way(flag, change):
+            now = await self._control.now()
+            new = flag.publish(flag.stage, now) if change else end_early(flag, now)
+            if swapped := await self._control.swap(flag, new):
+                return swapped
+            flag = await self._control.flag(collection)
+        return flag
+
+    async def look_after(self) -> None:
+        """Called with every heartbeat: take over what nobody drives, and end rehearsals that are due."""
         now = await self._control.now()
         for flag in await self._control.flags():
-            change = flag.change
-            if change is None or flag.collection in self._tasks or now <= change.coordinator_until:
+            if flag.collection in self._tasks.values():
                 continue
-            taken = replace(
-                change, coordinator=self._replica_id, coordinator_until=now + self._coordination_ms
-            )
-            if mine := await self._control.swap(flag, replace(flag, change=taken)):
-                _log.warning("resuming the change of %s after %s", flag.collection, change.coordinator)
-                self._start(mine)
+            if flag.change is not None and now > flag.change.coordinator_until:
+                await self._resume(flag, flag.change, now)
+            elif is_due(flag, now, self._lease):
+                self._spawn(flag.collection, self._bring_back(flag))
+            elif flag.change is None and flag.rehearsal and flag.rehearsal.is_over:
+                self._spawn(flag.collection, self._report(flag, now))
+
+    def step_of(self, flag: Flag) -> Step:
+        """The step that a running change is at, as far as this replica knows; the first where it does not."""
+        return self._steps.get(flag.collection, Step.AWAIT_HOLD if flag.holds_writes else Step.PUBLISH)
 
     async def stop(self) -> None:
         """Leave running changes to the other replicas."""
-        tasks = list(self._tasks.values())
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -137,7 +173,41 @@ class Coordinator:
     def _coordination_ms(self) -> int:
         return int((HOLD_LIMIT + self._lease) * 1000)
 
-    def _change(self, target: Stage, actor: str, reason: str, now: int) -> Change:
+    async def _resume(self, flag: Flag, change: Change, now: int) -> None:
+        taken = replace(change, coordinator=self._replica_id, coordinator_until=now + self._coordination_ms)
+        if mine := await self._control.swap(flag, replace(flag, change=taken)):
+            _log.warning("resuming the change of %s after %s", flag.collection, change.coordinator)
+            began = _seconds() - (now - change.started_at) / 1000
+            self._spawn(flag.collection, self._run(mine, _Drive(taken, flag.stage, began)))
+
+    async def _bring_back(self, flag: Flag) -> None:
+        """End a rehearsal that is due, unless another replica is at it or the way back is not open: a later
+        heartbeat tries again then."""
+        name, rehearsal = flag.collection, flag.rehearsal
+        assert rehearsal is not None
+        if not await self._control.acquire_lease(f"rehearsal/{name}", self._replica_id, self._lease):
+            return
+        if complaint := await self._make_ready(flag):
+            _log.warning("the rehearsal of %s cannot go back yet: %s", name, complaint)
+            return
+        now, reason = await self._control.now(), f"end of the rehearsal: {rehearsal.reason}"
+        change = self._change(Stage.MONGO_PRIMARY, rehearsal.actor, reason, now)
+        begun, began = await self._record(flag, change), _seconds()
+        await self._run(begun, _Drive(change, flag.stage, began))
+
+    async def _report(self, flag: Flag, now: int) -> None:
+        """Write what came of a rehearsal once every replica told what it compared, and forget it."""
+        rehearsal = flag.rehearsal
+        assert rehearsal is not None
+        is_late = now > rehearsal.returned_at + self._lease * 1000
+        if not is_late and not is_told(flag, await self._control.replicas()):
+            return
+        report = await write_report(self._control, self._divergences, flag)
+        if await self._control.swap(flag, replace(flag, rehearsal=None)):
+            actor, reason, stage = rehearsal.actor, rehearsal.reason, flag.stage
+            await self._trail.note("rehearsed", flag.collection, stage, stage, actor, reason, asdict(report))
+
+    def _change(self, target: Stage, actor: str, reason: str, now: int, rehearse_ms: int = 0) -> Change:
         return Change(
             id=uuid.uuid4().hex,
             target=target,
@@ -146,41 +216,57 @@ class Coordinator:
             started_at=now,
             coordinator=self._replica_id,
             coordinator_until=now + self._coordination_ms,
+            rehearse_ms=rehearse_ms,
         )
 
-    async def _begin(self, flag: Flag, change: Change) -> Flag:
+    async def _begin(self, flag: Flag, change: Change) -> asyncio.Task[MoveReport]:
+        """Record a change as of now, and begin to drive it: writes are held from here on."""
+        now, began = await self._control.now(), _seconds()
+        until = now + self._coordination_ms
+        begun = await self._record(flag, replace(change, started_at=now, coordinator_until=until))
+        return self._spawn(flag.collection, self._run(begun, _Drive(change, flag.stage, began)))
+
+    async def _record(self, flag: Flag, change: Change) -> Flag:
         begun = await self._control.swap(flag, flag.begin(change))
         if begun is None:
             raise Contended(f"{flag.collection} was changed by somebody else just now")
         return begun
 
-    def _start(self, flag: Flag) -> asyncio.Task[MoveReport]:
-        task = asyncio.create_task(self._run(flag), name=f"cutover.{flag.collection}")
-        self._tasks[flag.collection] = task
-        task.add_done_callback(lambda _: self._tasks.pop(flag.collection, None))
+    def _spawn(self, collection: str, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
+        """Work on a collection's flag in the background."""
+        task = asyncio.create_task(work, name=f"cutover.{collection}")
+
+        def end(_: object) -> None:
+            self._tasks.pop(task, None)
+            self._steps.pop(collection, None)
+            if not task.cancelled() and (error := task.exception()):
+                _log.warning("work on the flag of %s ended: %s", collection, error)
+
+        self._tasks[task] = collection
+        task.add_done_callback(end)
         return task
 
-    async def _run(self, flag: Flag) -> MoveReport:
-        assert flag.change is not None
-        target = flag.change.target
-        drive = _Drive(flag.change.id)
-        began = _seconds()
-        while flag.change is not None and flag.change.id == drive.change_id:
+    async def _run(self, flag: Flag, drive: _Drive) -> MoveReport:
+        """Drive a change to its end."""
+        while flag.change is not None and flag.change.id == drive.change.id:
             flag = await self._advance(flag, drive)
-        held = (_seconds() - began) if Step.AWAIT_HOLD.value in drive.steps else 0.0
-        self._signals.time("crossfade.cutover.hold", held, collection=flag.collection)
-        await self._settle_fence(flag)
+        held = (_seconds() - drive.began) if Step.AWAIT_HOLD.value in drive.steps else 0.0
         steps = {name: round(seconds * 1000, 3) for name, seconds in drive.steps.items()}
-        executed = flag.stage is target
+        executed = flag.stage is drive.change.target
         message = f"{flag.stage.value} is published at epoch {flag.epoch}" + ("" if executed else ": aborted")
-        return MoveReport(flag, (), executed, round(held * 1000, 3), steps, message)
+        report = MoveReport(flag, (), executed, round(held * 1000, 3), steps, message)
+        if held:
+            self._signals.time("crossfade.cutover.hold", held, collection=flag.collection)
+            await self._note_end(drive, report)
+        await self._settle_fence(flag)
+        return report
 
     async def _advance(self, flag: Flag, drive: _Drive) -> Flag:
         """Take one step and say what the flag is afterwards."""
         assert flag.change is not None
         now = await self._control.now()
         drive.seen = replace(drive.seen, elapsed=(now - flag.change.started_at) / 1000)
-        step = next_step(flag, drive.seen)
+        self._steps[flag.collection] = step = next_step(flag, drive.seen)
         await faultpoint(f"cutover.{step.value}")
         began = _seconds()
         try:
@@ -237,20 +323,21 @@ class Coordinator:
             f"{flag.stage.value} is published, but MongoDB's fence could not be set", outcome=Outcome.APPLIED
         )
 
-    async def _audit(
-        self,
-        action: str,
-        flag: Flag,
-        after: str,
-        actor: str,
-        reason: str,
-        checks: tuple[GateCheck, ...],
-    ) -> None:
-        failed = {one.name: one.evidence for one in checks if not one.passed}
-        now = await self._control.now()
-        await self._control.record_audit(
-            AuditEntry(now, actor, action, flag.collection, reason, flag.stage.value, after, failed)
-        )
+    async def _note_end(self, drive: _Drive, report: MoveReport) -> None:
+        """Put into the audit what became of a change that held writes; it does not wait for that."""
+        flag = report.flag
+        details = {"epoch": flag.epoch, "hold_ms": report.hold_ms, "steps_ms": dict(report.steps_ms)}
+        try:
+            await self._trail.ended(flag, drive.before, drive.change, details)
+        except CrossfadeError as error:
+            _log.warning("the end of the change of %s is not in the audit: %s", flag.collection, error)
+
+
+def _is_under_way(flag: Flag, change: Change | None) -> bool:
+    """True while this change is running, or for None while a rehearsal waits for its end."""
+    if change is None or flag.change is None:
+        return change is flag.change and flag.is_rehearsed
+    return flag.change.id == change.id
 
 
 def _require(failed: list[str], override: bool, reason: str) -> None:

@@ -15,6 +15,7 @@ from proxy.core.flag import Flag, Replica
 from proxy.core.ports import Control
 from proxy.core.stage import Published, Stage
 from proxy.cutover.machine import HOLD_LIMIT
+from proxy.cutover.rehearsal import Tally
 
 _log = logging.getLogger("crossfade.replica")
 
@@ -90,7 +91,8 @@ class CollectionDoor:
 class Membership:
     """This replica in the registry: heartbeats, the flags it has seen, the holds it has acknowledged.
 
-    `lease` is in seconds; `on_beat` is called after every regular heartbeat.
+    `lease` is in seconds; `on_beat` is called after every regular heartbeat; `outcomes` gives those of a
+    collection's shadow reads on this replica by name.
     """
 
     def __init__(
@@ -100,12 +102,14 @@ class Membership:
         address: str,
         lease: float,
         on_beat: Callable[[], Awaitable[None]] | None = None,
+        outcomes: Callable[[str], Mapping[str, int]] = lambda collection: {},
     ) -> None:
         self.control = control
         self.replica_id = replica_id
         self.lease = lease
         self._address = address
         self.on_beat = on_beat
+        self._tally = Tally(outcomes)
         self._doors: dict[str, CollectionDoor] = {}
         self._valid_until = 0.0
         self._wake = asyncio.Event()
@@ -198,6 +202,7 @@ class Membership:
             lease=self.lease,
             seen={name: door.flag.serial for name, door in self._doors.items()},
             held={name: change for name, change in held.items() if change},
+            compared=self._tally.count(door.flag for door in self._doors.values()),
         )
 
     def _learn(self, flag: Flag) -> None:

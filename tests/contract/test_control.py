@@ -145,6 +145,8 @@ async def test_the_audit_trail_is_newest_first(control: Control) -> None:
     assert await control.audit("", 10) == entries[::-1]
     assert await control.audit("", 2) == entries[:0:-1]
     assert await control.audit("jobs", 10) == [entries[2], entries[0]]
+    assert await control.audit("", 10, 2) == entries[1::-1]
+    assert await control.audit("jobs", 10, 2) == [entries[0]]
 
 
 async def test_a_job_is_its_latest_state(control: Control) -> None:

@@ -73,9 +73,11 @@ class MemoryControl:
     async def record_audit(self, entry: AuditEntry) -> None:
         self._audit.append(entry)
 
-    async def audit(self, collection: str, limit: int) -> list[AuditEntry]:
-        entries = [e for e in reversed(self._audit) if collection in ("", e.collection)]
-        return entries[:limit]
+    async def audit(self, collection: str, limit: int, until: int | None = None) -> list[AuditEntry]:
+        newest_first = self._audit[::-1]
+        newest_first.sort(key=lambda entry: entry.at, reverse=True)
+        entries = [entry for entry in newest_first if collection in ("", entry.collection)]
+        return [entry for entry in entries if until is None or entry.at <= until][:limit]
 
     async def save_job(self, job: Job) -> None:
         self._jobs[job.collection, job.kind] = job

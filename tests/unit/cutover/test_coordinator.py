@@ -4,96 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
 from proxy.core.errors import Reason, Refused, Unavailable
 from proxy.core.flag import Change, Flag, Job
-from proxy.core.silence import SilentSignals
 from proxy.core.stage import Stage
-from proxy.cutover.coordinator import Coordinator
-from proxy.cutover.replica import CollectionDoor, Membership
+from proxy.cutover.machine import Step
+from proxy.cutover.replica import CollectionDoor
 from proxy.faultpoint import armed
-from proxy.stores.memory.control import MemoryControl, MemoryDivergences
 from tests.fixtures.waiting import until
-
-LEASE = 0.3
-
-
-class RecordingFence:
-    def __init__(self) -> None:
-        self.height = 0
-        self.raised: list[int] = []
-
-    async def raise_to(self, epoch: int) -> None:
-        self.raised.append(epoch)
-        self.height = max(self.height, epoch)
-
-    async def current(self) -> int:
-        return self.height
-
-    async def lift(self) -> None:
-        self.height = 0
-
-
-class Town:
-    """Some replicas, one control store, one collection named `jobs`."""
-
-    def __init__(self, stage: Stage) -> None:
-        self.control = MemoryControl(lambda: time.time_ns() // 1_000_000)
-        self.fence = RecordingFence()
-        self.members: list[Membership] = []
-        self.flag = Flag("jobs", 3, stage, 0, mirrored_since=2)
-
-    async def join(self, name: str) -> CollectionDoor:
-        member = Membership(self.control, name, f"{name}:1", LEASE)
-        member.admit([await self.control.create(self.flag)])
-        await member.start()
-        self.members.append(member)
-        return member.doors["jobs"]
-
-    def coordinator(self, name: str = "r0") -> Coordinator:
-        async def drained(_: Flag) -> bool:
-            return True
-
-        async def returned(_: Flag) -> str:
-            return ""
-
-        return Coordinator(
-            self.control,
-            MemoryDivergences(),
-            {"jobs": self.fence},
-            drained,
-            returned,
-            SilentSignals(),
-            replica_id=name,
-            lease=LEASE,
-        )
-
-    async def make_evidence(self) -> None:
-        now = await self.control.now()
-        for kind, state in (("backfill", "finished"), ("verify", "finished"), ("feed", "running")):
-            await self.control.save_job(Job("jobs", kind, state, 3, now, now, {"MATCH": 5}))
-
-
-@asynccontextmanager
-async def town(stage: Stage, replicas: int = 2) -> AsyncIterator[tuple[Town, list[CollectionDoor]]]:
-    place = Town(stage)
-    doors = [await place.join(f"r{number}") for number in range(replicas)]
-    await place.make_evidence()
-    try:
-        yield place, doors
-    finally:
-        for member in place.members:
-            await member.stop()
-
-
-async def move(place: Town, target: Stage, **options: bool):  # type: ignore[no-untyped-def]
-    wanted = {"dry_run": False, "override": False, **options}
-    return await place.coordinator().move("jobs", target, actor="ann", reason="test", **wanted)
+from tests.unit.cutover.town import LEASE, Town, move, town
 
 
 async def doors_are_at(place: Town, epoch: int) -> bool:
@@ -145,7 +67,7 @@ async def test_the_gate_refuses_and_names_what_failed() -> None:
         report = await move(place, Stage.DYNAMO_PRIMARY, dry_run=True)
         assert not report.executed and "verify_clean" in report.message
         assert (await move(place, Stage.DYNAMO_PRIMARY, override=True)).executed
-        assert [entry.action for entry in await place.control.audit("jobs", 9)] == ["override"]
+        assert [entry.action for entry in await place.control.audit("jobs", 9)] == ["published", "override"]
 
 
 async def test_a_crashed_coordinator_is_replaced_and_the_change_finishes() -> None:
@@ -221,3 +143,64 @@ async def test_every_step_can_be_a_named_moment() -> None:
         with armed("cutover.publish", note):
             await move(place, Stage.MONGO_PRIMARY)
     assert reached == ["publish"]
+
+
+async def test_an_abort_that_comes_too_late_says_so() -> None:
+    async with town(Stage.MONGO_PRIMARY) as (place, _):
+        with pytest.raises(Refused, match="no change"):
+            await place.coordinator("r1").abort("jobs", actor="bob", reason="cold feet")
+        late: list[Stage] = []
+        swap = place.control.swap
+
+        async def publish_first(old: Flag, new: Flag) -> Flag | None:
+            if not late and new.change is None:  # the abort's own publication comes second
+                late.append(old.stage)
+                assert old.change is not None
+                await swap(old, old.publish(old.change.target, await place.control.now()))
+            return await swap(old, new)
+
+        await doors_hold(place)
+        place.control.swap = publish_first  # type: ignore[method-assign]
+        flag = await place.coordinator("r1").abort("jobs", actor="bob", reason="cold feet")
+        assert (flag.stage, flag.change) == (Stage.DYNAMO_PRIMARY, None)
+
+
+async def doors_hold(place: Town) -> None:
+    """A change is under way, and nobody drives it."""
+    flag = await place.control.flag("jobs")
+    now = await place.control.now()
+    change = Change("c9", Stage.DYNAMO_PRIMARY, "ann", "test", now, "gone", now + 60_000)
+    assert await place.control.swap(flag, flag.begin(change))
+
+
+async def test_the_running_step_is_known_to_the_replica_that_drives() -> None:
+    async with town(Stage.MONGO_PRIMARY) as (place, doors):
+        driver, seen = place.coordinator("r0"), list[Step]()
+
+        async def look() -> None:
+            seen.append(driver.step_of(doors[0].flag))
+
+        with armed("cutover.fence", look):
+            await driver.move(
+                "jobs", Stage.DYNAMO_PRIMARY, actor="ann", reason="", dry_run=False, override=False
+            )
+        assert seen == [Step.RAISE_FENCE]
+        await doors_hold_back(place)
+        flag = await place.control.flag("jobs")
+        assert place.coordinator("r1").step_of(flag) is Step.AWAIT_HOLD
+
+
+async def doors_hold_back(place: Town) -> None:
+    flag = await place.control.flag("jobs")
+    change = Change("c9", Stage.MONGO_PRIMARY, "ann", "test", 0, "gone", 2**60)
+    assert await place.control.swap(flag, flag.begin(change))
+
+
+async def test_the_audit_tells_how_a_flip_went() -> None:
+    async with town(Stage.MONGO_PRIMARY) as (place, _):
+        report = await move(place, Stage.DYNAMO_PRIMARY)
+        ended, began = await place.control.audit("jobs", 9)
+        assert (began.action, began.before, began.after) == ("move", "MONGO_PRIMARY", "DYNAMO_PRIMARY")
+        assert (ended.action, ended.actor, ended.reason) == ("published", "ann", "test")
+        assert ended.details["hold_ms"] == report.hold_ms > 0
+        assert ended.details["epoch"] == 4
