@@ -7,22 +7,11 @@ validators, give it back unchanged, and refuse an older version.
 
 from __future__ import annotations
 
-from bson import DatetimeMS, ObjectId
-
-from proxy.core.collection import Collection, FieldType
-from proxy.core.document import Value
+from proxy.core.canary import canary_key
+from proxy.core.collection import Collection
 from proxy.core.errors import CrossfadeError
-from proxy.core.keys import Key, checked_key
 from proxy.core.ports import ApplyStatus, Clock, CollectionStore
 from proxy.core.version import Record, Version
-
-_VALUES: dict[FieldType, Value] = {
-    FieldType.STRING: "crossfade-canary",
-    FieldType.NUMBER: -1,
-    FieldType.DATE: DatetimeMS(0),
-    FieldType.OBJECT_ID: ObjectId(b"crossfade\0\0\0"),
-    FieldType.BOOL: False,
-}
 
 
 async def send_canary(
@@ -64,8 +53,4 @@ async def _remove(stores: tuple[CollectionStore, CollectionStore], record: Recor
 
 def _canary(collection: Collection, epoch: int, clock: Clock) -> Record:
     now, op = clock.now(), clock.new_op()
-    return Record(_key(collection), Version(epoch, now << 20), op, (op,), None, deleted_at=now)
-
-
-def _key(collection: Collection) -> Key:
-    return checked_key(collection, [_VALUES[field.type] for field in collection.key_fields])
+    return Record(canary_key(collection), Version(epoch, now << 20), op, (op,), None, deleted_at=now)

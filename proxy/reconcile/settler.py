@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
+from proxy.core.canary import canary_key
 from proxy.core.comparison import Kind
 from proxy.core.errors import CrossfadeError
 from proxy.core.finding import Finding, identify
@@ -40,13 +41,15 @@ class Settler:
         self._site = site
         self._pair = pair
         self._quarantine = quarantine
+        self._canary = canary_key(site.collection)
         self.counts: Counter[str] = Counter()
         self.bypass_at = 0
         self.quarantined = 0
 
     async def settle(self, keys: Sequence[Key], is_fresh: bool) -> list[Outcome]:
-        """The final outcome of every key. Raises Superseded."""
-        waiting, ended, pause = list(keys), dict[Key, Outcome](), 0.0
+        """The final outcome of every key but the canary's. Raises Superseded."""
+        waiting = [key for key in keys if key != self._canary]
+        ended, pause = dict[Key, Outcome](), 0.0
         while waiting:
             outcomes = await self._try(waiting, is_fresh)
             final = [outcome for outcome in outcomes if outcome.is_final]
