@@ -16,6 +16,7 @@ from typing import Any
 
 import bson
 from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
+from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.datetime_ms import DatetimeMS
 from bson.raw_bson import RawBSONDocument
 from pymongo import AsyncMongoClient
@@ -31,6 +32,10 @@ QUEUE = "queue"
 DUE_JOBS = 40
 HOT_STORAGE = 12
 """Webtasks whose storage many writers share; as many again are created by them."""
+
+_OPTIONS: CodecOptions[RawBSONDocument] = CodecOptions(
+    document_class=RawBSONDocument, datetime_conversion=DatetimeConversion.DATETIME_MS
+)
 
 KEYS = {
     "webtasks": ("deployment_key", "webtask_container", "webtask_name"),
@@ -98,7 +103,7 @@ async def load(uri: str, collections: Iterable[Collection], data: ExampleData) -
 def _stored(document: dict[str, Any] | RawBSONDocument) -> RawBSONDocument:
     if isinstance(document, RawBSONDocument):
         return document
-    return RawBSONDocument(bson.encode({"_id": ObjectId(), **document}))
+    return RawBSONDocument(bson.encode({"_id": ObjectId(), **document}), _OPTIONS)
 
 
 def _entry(collection: str, document: Mapping[str, Any]) -> Entry:
@@ -161,7 +166,7 @@ def _task_key(container: str, name: str) -> dict[str, Any]:
 def _with_duplicate_names(key: Mapping[str, Any]) -> RawBSONDocument:
     """A document that no dict can hold, but MongoDB does: the name `note` is there twice."""
     data = bson.encode({"_id": ObjectId(), **key, "code": "//", "revision": 1, "note": "one", "nota": "two"})
-    return RawBSONDocument(data.replace(b"\x02nota\x00", b"\x02note\x00"))
+    return RawBSONDocument(data.replace(b"\x02nota\x00", b"\x02note\x00"), _OPTIONS)
 
 
 def _nested(levels: int) -> dict[str, Any]:

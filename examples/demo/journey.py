@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from crossfade import AsyncMigrationClient, JobKind, Stage
+from crossfade import AsyncMigrationClient, GateClosed, JobKind, Stage
 from crossfade.v1 import migration_pb2 as pb
 
 Tell = Callable[[str], None]
@@ -62,9 +62,10 @@ class Journey:
         await asyncio.sleep(self.dwell)
 
     async def run_all(self, kind: JobKind, why: str) -> None:
-        """Start a job for every collection and wait for all. Raises JourneyFailed unless they end clean."""
+        """A job for every collection, one after the other. Raises JourneyFailed unless all end clean."""
         self.tell(f"{kind.name.lower()}: {why}")
-        await asyncio.gather(*(self._run(collection, kind) for collection in self.collections))
+        for collection in self.collections:
+            await self._run(collection, kind)
 
     async def _run(self, collection: str, kind: JobKind) -> None:
         began = time.monotonic()
@@ -83,15 +84,30 @@ class Journey:
 
     async def _move(self, collection: str, target: Stage, why: str) -> None:
         for _ in range(_TRIES):
-            await self._await_gate(collection, target)
-            began = time.monotonic()
-            response = await self.operator.move_stage(collection, target, reason=why)
+            began, response = await self._pass_gate(collection, target, why)
             if response.collection.stage == target.value:
                 self._note(collection, target, began, response)
                 return
             self.aborted += 1
             self.tell(f"  {collection}: aborted, and safely where it was; once more")
         raise JourneyFailed(f"{collection} did not move to {target.name} in {_TRIES} tries")
+
+    async def _pass_gate(
+        self, collection: str, target: Stage, why: str
+    ) -> tuple[float, pb.MoveStageResponse]:
+        """When the gate opened, and what became of the move."""
+        deadline = time.monotonic() + GATE_PATIENCE
+        while True:
+            look = await self.operator.move_stage(collection, target, dry_run=True)
+            red, began = _red(look.checks), time.monotonic()
+            if not red:
+                try:
+                    return began, await self.operator.move_stage(collection, target, reason=why)
+                except GateClosed as closed:  # something has changed since we looked
+                    red = _red(closed.checks)
+            if began > deadline:
+                raise JourneyFailed(f"{collection} could not move to {target.name}: {red}")
+            await asyncio.sleep(_GATE_PAUSE)
 
     def _note(self, collection: str, target: Stage, began: float, response: pb.MoveStageResponse) -> None:
         epoch = response.collection.epoch
@@ -103,17 +119,10 @@ class Journey:
         self.flips.append(Flip(collection, target, began, time.monotonic(), hold, steps))
         self.tell(f"  {collection}: epoch {epoch}, writes held {hold:.0f} ms ({steps})")
 
-    async def _await_gate(self, collection: str, target: Stage) -> None:
-        deadline = time.monotonic() + GATE_PATIENCE
-        while True:
-            response = await self.operator.move_stage(collection, target, dry_run=True)
-            red = [check for check in response.checks if check.result == pb.Check.FAILED]
-            if not red:
-                return
-            if time.monotonic() > deadline:
-                reasons = "; ".join(f"{check.name}: {check.evidence}" for check in red)
-                raise JourneyFailed(f"the gate of {collection} to {target.name} stayed closed: {reasons}")
-            await asyncio.sleep(_GATE_PAUSE)
+
+def _red(checks: Iterable[pb.Check]) -> str:
+    """The failed checks with their evidence; nothing where all is well."""
+    return "; ".join(f"{one.name}: {one.evidence}" for one in checks if one.result == pb.Check.FAILED)
 
 
 def _timing(step: pb.StepTiming) -> str:

@@ -36,6 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = ROOT / "examples" / "collections.yaml"
 _START_DEADLINE = 60.0  # seconds: both proxies create tables on a busy machine
 _REGION = "us-east-1"
+_FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN")  # would win over, or not fit, the made-up credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,9 @@ def _write_collections(target: Path, suffix: str) -> Path:
 
 
 def _environment(stores: Stores, file: Path, lease: float, control: str) -> Mapping[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
     return {
-        **os.environ,
+        **(os.environ if stores.dynamodb.origin is Origin.GIVEN else inherited),
         **{name.upper(): value for name, value in _credentials(stores.dynamodb).items()},
         "AWS_REGION": _REGION,
         "CROSSFADE_MONGODB_URI": stores.mongodb.address,

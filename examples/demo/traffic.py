@@ -20,7 +20,7 @@ from examples.demo.workers.storage import StorageWriter
 from examples.demo.workers.webtasks import CodePusher, WebtaskOwner
 
 CONNECTIONS = 3
-PAUSE = 0.03
+PAUSE = 0.06
 """Seconds that a worker thinks between two steps, so that a small machine is busy but not choking."""
 
 HOT_WEBTASKS = 200
