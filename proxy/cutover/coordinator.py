@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Set
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -33,6 +33,9 @@ POLL = 0.005
 FENCE_ATTEMPTS = 10
 FENCE_PAUSE = 0.5
 """How often, and after how many seconds each, the fence is set anew after a publication."""
+
+LOOK = 0.1
+"""Seconds between two looks, in that time, whether somebody ended the change."""
 
 Drain = Callable[[Flag], Awaitable[bool]]
 """Waits until the mirror has everything that the present primary took; False when that takes too long."""
@@ -64,6 +67,7 @@ class _Drive:
     before: Stage
     began: float
     seen: Observation = field(default_factory=Observation)
+    looked_at: float = 0.0
     steps: dict[str, float] = field(default_factory=dict)
 
 
@@ -147,16 +151,20 @@ class Coordinator:
 
     async def look_after(self) -> None:
         """Called with every heartbeat: take over what nobody drives, and end rehearsals that are due."""
-        now = await self._control.now()
-        for flag in await self._control.flags():
+        now, flags = await self._control.now(), await self._control.flags()
+        alive = await self._living() if any(flag.change for flag in flags) else frozenset()
+        for flag in flags:
             if flag.collection in self._tasks.values():
                 continue
-            if flag.change is not None and now > flag.change.coordinator_until:
+            if flag.change is not None and _is_orphaned(flag.change, now, alive):
                 await self._resume(flag, flag.change, now)
             elif is_due(flag, now, self._lease):
                 self._spawn(flag.collection, self._bring_back(flag))
             elif flag.change is None and flag.rehearsal and flag.rehearsal.is_over:
                 self._spawn(flag.collection, self._report(flag, now))
+
+    async def _living(self) -> frozenset[str]:
+        return frozenset(one.id for one in await self._control.replicas() if one.is_alive)
 
     def step_of(self, flag: Flag) -> Step:
         """The step that a running change is at, as far as this replica knows; the first where it does not."""
@@ -264,8 +272,7 @@ class Coordinator:
     async def _advance(self, flag: Flag, drive: _Drive) -> Flag:
         """Take one step and say what the flag is afterwards."""
         assert flag.change is not None
-        now = await self._control.now()
-        drive.seen = replace(drive.seen, elapsed=(now - flag.change.started_at) / 1000)
+        drive.seen = replace(drive.seen, elapsed=_seconds() - drive.began)
         self._steps[flag.collection] = step = next_step(flag, drive.seen)
         await faultpoint(f"cutover.{step.value}")
         began = _seconds()
@@ -282,20 +289,21 @@ class Coordinator:
         match step:
             case Step.AWAIT_HOLD:
                 drive.seen = replace(drive.seen, is_held=await self._is_held(flag, flag.change))
-                return flag if drive.seen.is_held else await self._look_again(flag)
+                return flag if drive.seen.is_held else await self._wait_for_replicas(flag, drive)
             case Step.RAISE_FENCE:
                 await self._fences[flag.collection].raise_to(flag.epoch + 1)
                 drive.seen = replace(drive.seen, fence=flag.epoch + 1)
             case Step.DRAIN:
                 drive.seen = replace(drive.seen, is_drained=await self._drain(flag))
             case Step.PUBLISH:
-                return await self._publish(flag, flag.change.target)
+                return await self._publish(flag, flag.change, flag.change.target, drive)
             case Step.ABORT:
-                return await self._publish(flag, flag.stage)
+                return await self._publish(flag, flag.change, flag.stage, drive)
         return flag
 
-    async def _publish(self, flag: Flag, stage: Stage) -> Flag:
-        now = await self._control.now()
+    async def _publish(self, flag: Flag, change: Change, stage: Stage, drive: _Drive) -> Flag:
+        """Now, by the control store's clock: it told when the change began."""
+        now = change.started_at + int(drive.seen.elapsed * 1000)
         published = await self._control.swap(flag, flag.publish(stage, now))
         return published or await self._control.flag(flag.collection)
 
@@ -303,6 +311,14 @@ class Coordinator:
         """True when every replica has acknowledged the hold or lost its lease."""
         replicas = await self._control.replicas()
         return all(one.held.get(flag.collection) == change.id for one in replicas if one.is_alive)
+
+    async def _wait_for_replicas(self, flag: Flag, drive: _Drive) -> Flag:
+        """A moment; the flag itself, which costs a majority to read, is looked at again from time to time."""
+        await asyncio.sleep(POLL)
+        if _seconds() - max(drive.looked_at, drive.began) < LOOK:
+            return flag
+        drive.looked_at = _seconds()
+        return await self._control.flag(flag.collection)
 
     async def _look_again(self, flag: Flag) -> Flag:
         await asyncio.sleep(POLL)
@@ -331,6 +347,11 @@ class Coordinator:
             await self._trail.ended(flag, drive.before, drive.change, details)
         except CrossfadeError as error:
             _log.warning("the end of the change of %s is not in the audit: %s", flag.collection, error)
+
+
+def _is_orphaned(change: Change, now: int, alive: Set[str]) -> bool:
+    """Whether its coordinator is dead, or has not come to an end in its time."""
+    return change.coordinator not in alive or now > change.coordinator_until
 
 
 def _is_under_way(flag: Flag, change: Change | None) -> bool:

@@ -20,6 +20,10 @@ from proxy.cutover.rehearsal import Tally
 _log = logging.getLogger("crossfade.replica")
 
 
+HOLDING_PAUSE = 0.2
+"""Seconds between two heartbeats, and looks at all flags, during a hold."""
+
+
 class CollectionDoor:
     """One collection's door on this replica (see `core.ports.Door`)."""
 
@@ -175,11 +179,17 @@ class Membership:
     async def _next_beat(self) -> bool:
         """Wait for the next heartbeat; False when somebody asked for it early."""
         try:
-            async with asyncio.timeout(self.lease / 3):
+            async with asyncio.timeout(self._pause):
                 await self._wake.wait()
         except TimeoutError:
             return True
         return False
+
+    @property
+    def _pause(self) -> float:
+        """Seconds to the next heartbeat; while writes wait we look more often who drives the change."""
+        is_holding = any(door.flag.holds_writes for door in self._doors.values())
+        return min(HOLDING_PAUSE, self.lease / 3) if is_holding else self.lease / 3
 
     async def _catch_up(self) -> None:
         """Read all flags: the watch is fast, this is certain."""

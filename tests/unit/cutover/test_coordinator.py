@@ -83,6 +83,21 @@ async def test_a_crashed_coordinator_is_replaced_and_the_change_finishes() -> No
         assert (after.epoch, after.stage) == (4, Stage.DYNAMO_PRIMARY)
 
 
+async def test_a_dead_coordinator_is_replaced_within_the_hold_and_a_living_one_is_left_alone() -> None:
+    async with town(Stage.MONGO_PRIMARY) as (place, _):
+        flag, now = await place.control.flag("jobs"), await place.control.now()
+        [living, *_] = await place.control.replicas()
+        change = Change("c9", Stage.DYNAMO_PRIMARY, "ann", "test", now, living.id, now + 60_000)
+        begun = await place.control.swap(flag, flag.begin(change))
+        assert begun is not None
+        await place.coordinator("r1").look_after()
+        assert (await place.control.flag("jobs")).serial == begun.serial
+        await place.control.swap(begun, replace(begun, change=replace(change, coordinator="gone")))
+        await place.coordinator("r1").look_after()
+        await until(lambda: doors_are_at(place, 4))
+        assert (await place.control.flag("jobs")).stage is Stage.DYNAMO_PRIMARY
+
+
 async def test_an_orphan_older_than_the_hold_limit_is_aborted_at_the_next_epoch() -> None:
     async with town(Stage.MONGO_PRIMARY) as (place, doors):
         flag = await place.control.flag("jobs")
