@@ -41,7 +41,7 @@ class BackfillOptions:
     """
 
     segments: int = 4
-    chunk: int = 32
+    chunk: int = 8
     rate: float | None = None
 
 
