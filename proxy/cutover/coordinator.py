@@ -296,10 +296,20 @@ class Coordinator:
             case Step.DRAIN:
                 drive.seen = replace(drive.seen, is_drained=await self._drain(flag))
             case Step.PUBLISH:
+                if not await self._is_fenced(flag, flag.change):
+                    drive.seen = replace(drive.seen, fence=0, is_drained=False)
+                    return flag
                 return await self._publish(flag, flag.change, flag.change.target, drive)
             case Step.ABORT:
                 return await self._publish(flag, flag.change, flag.stage, drive)
         return flag
+
+    async def _is_fenced(self, flag: Flag, change: Change) -> bool:
+        """Look once more: collMod knows no condition, so a coordinator that was away for long, or an operator
+        with a validator of their own, may have lowered the fence meanwhile."""
+        if not flag.stage.changes_primary_to(change.target):
+            return True
+        return await self._fences[flag.collection].current() > flag.epoch
 
     async def _publish(self, flag: Flag, change: Change, stage: Stage, drive: _Drive) -> Flag:
         """Now, by the control store's clock: it told when the change began."""
