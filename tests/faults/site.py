@@ -1,0 +1,256 @@
+"""Real proxy processes on real stores, each with links of its own, so that one can be cut off alone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import grpc
+import yaml
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from pymongo import AsyncMongoClient
+
+from crossfade import AsyncMigrationClient, JobKind, Stage
+from crossfade.v1 import migration_pb2 as pb
+from examples.demo.stack import COLLECTIONS, ROOT, Stack, dynamodb_client
+from proxy.config import load_collections
+from proxy.embedded.child import Child, spawn
+from proxy.embedded.ports import run_on_port
+from proxy.embedded.scratch import ScratchDirectory
+from proxy.embedded.stores import Stores
+from tests.faults.links import Link, MongoLink
+from tests.faults.moody import MoodyDynamo
+
+LEASE = 2.0
+TASKS, JOBS = "webtasks", "cron_jobs"
+_START_DEADLINE = 60.0
+_WHY = "a test of faults"
+
+
+class NotServing(Exception):
+    """A proxy did not start; the message has its last words."""
+
+
+@dataclass(slots=True)
+class Replica:
+    """One proxy process, and its links to the stores (to MongoDB only where there is a single mongod)."""
+
+    name: str
+    address: str
+    child: Child
+    environment: Mapping[str, str]
+    mongo: MongoLink
+    dynamo: Link
+    operator: AsyncMigrationClient
+
+    def kill(self) -> None:
+        self.child.kill()
+
+    def stop(self) -> None:
+        """SIGSTOP: it stands still, its connections stay open."""
+        self.child.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.child.process.send_signal(signal.SIGCONT)
+
+    def is_stopped(self) -> bool:
+        """Whether it stands still (Linux tells)."""
+        status = Path(f"/proc/{self.child.pid}/stat").read_text()
+        return status.rpartition(")")[2].split()[0] == "T"
+
+    async def status(self, collection: str) -> pb.Collection:
+        return await self.operator.get_collection(collection)
+
+
+@dataclass(slots=True)
+class Site:
+    """All replicas of one scenario; `stack` is what the checker of the stores wants."""
+
+    stack: Stack
+    control: str
+    moody: MoodyDynamo | None
+    replicas: list[Replica] = field(default_factory=list)
+
+    @property
+    def addresses(self) -> list[str]:
+        return [replica.address for replica in self.replicas]
+
+    async def move(
+        self, collection: str, target: Stage, by: int = 0, timeout: float = 30.0
+    ) -> pb.MoveStageResponse:
+        """Move a stage by asking one replica; the gate is other tests' business."""
+        operator = self.replicas[by].operator
+        return await operator.move_stage(collection, target, reason=_WHY, override=True, timeout=timeout)
+
+    async def mirror(self, *collections: str) -> None:
+        """Bring collections to MONGO_PRIMARY with everything copied."""
+        operator = self.replicas[-1].operator
+        for collection in collections:
+            await self.move(collection, Stage.MONGO_PRIMARY, by=-1)
+            await operator.wait_for_job(await operator.start_job(collection, JobKind.BACKFILL))
+
+    async def cut_over(self, *collections: str) -> None:
+        """From MONGO_PRIMARY to DYNAMO_PRIMARY, before there is any traffic."""
+        for collection in collections:
+            await self.move(collection, Stage.DYNAMO_PRIMARY, by=-1)
+
+    async def revive(self, number: int) -> Replica:
+        """Start a killed replica again, at its address, with nothing armed."""
+        old = self.replicas[number]
+        environment = {**old.environment, "CROSSFADE_FAULTPOINTS": ""}
+        child = await _spawn(self.stack.directory, old.name, environment, int(old.address.rpartition(":")[2]))
+        self.replicas[number] = replace(old, child=child, environment=environment)
+        return self.replicas[number]
+
+
+@asynccontextmanager
+async def open_site(
+    stores: Stores,
+    *,
+    replicas: int = 3,
+    lease: float = LEASE,
+    armings: Mapping[int, str] | None = None,
+    is_moody: bool = False,
+    is_linked: bool = True,
+    settings: Mapping[str, Any] | None = None,
+    collections: tuple[str, ...] = (TASKS, JOBS),
+) -> AsyncIterator[Site]:
+    """Start it, with `armings` by the number of the replica; everything is gone at the end.
+
+    Without `is_linked` proxies reach the stores directly, as they must where MongoDB has several members.
+    """
+    async with AsyncExitStack() as stack:
+        scratch = ScratchDirectory()
+        stack.callback(scratch.remove)
+        suffix = uuid.uuid4().hex[:8]
+        file = _write_collections(scratch.path / "collections.yaml", suffix, settings or {}, collections)
+        declared = load_collections(file)
+        environment = _environment(stores, file, lease, f"control{suffix}")
+        site = Site(Stack(stores, declared, environment, scratch.path), f"control{suffix}", None)
+        stack.push_async_callback(_remove, site)
+        if is_moody:
+            site.moody = await stack.enter_async_context(MoodyDynamo(stores.dynamodb.address))
+        starting = [
+            _start(stack, site, number, (armings or {}).get(number, ""), is_linked)
+            for number in range(replicas)
+        ]
+        site.replicas = list(await asyncio.gather(*starting))
+        yield site
+
+
+async def _start(stack: AsyncExitStack, site: Site, number: int, armings: str, is_linked: bool) -> Replica:
+    stores = site.stack.stores
+    mongo_at, dynamo_at = _place(stores.mongodb.address), _place(stores.dynamodb.address)
+    if site.moody is not None:
+        dynamo_at = ("127.0.0.1", site.moody.port)
+    mongo = await stack.enter_async_context(MongoLink(*mongo_at))
+    dynamo = await stack.enter_async_context(Link(*dynamo_at))
+    linked = {
+        "CROSSFADE_MONGODB_URI": f"mongodb://127.0.0.1:{mongo.port}/?directConnection=true",
+        "CROSSFADE_DYNAMODB_ENDPOINT": f"http://127.0.0.1:{dynamo.port}",
+    }
+    name = f"replica-{number}"
+    environment = {
+        **site.stack.environment,
+        **(linked if is_linked else {}),
+        "CROSSFADE_REPLICA_ID": name,
+        "CROSSFADE_FAULTPOINTS": armings,
+    }
+    port, child = await run_on_port(None, partial(_spawn_at, site.stack.directory, name, environment))
+    address = f"127.0.0.1:{port}"
+    operator = await stack.enter_async_context(AsyncMigrationClient(address))
+    stack.push_async_callback(_end, site, number)
+    return Replica(name, address, child, environment, mongo, dynamo, operator)
+
+
+async def _spawn_at(
+    directory: Path, name: str, environment: Mapping[str, str], port: int
+) -> tuple[int, Child]:
+    return port, await _spawn(directory, name, environment, port)
+
+
+async def _spawn(directory: Path, name: str, environment: Mapping[str, str], port: int) -> Child:
+    address = f"127.0.0.1:{port}"
+    command = [sys.executable, "-m", "proxy", "serve", "--listen", address]
+    child = spawn(name, command, directory / f"{name}.log", ROOT, environment)
+    try:
+        if await child.wait_until(partial(_is_serving, address), _START_DEADLINE):
+            return child
+    except BaseException:
+        child.kill()
+        raise
+    raise NotServing(f"{name} ended at its start:\n{child.output()[-2000:]}")
+
+
+async def _is_serving(address: str) -> bool:
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        try:
+            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=1.0)
+        except grpc.aio.AioRpcError:
+            return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+async def _end(site: Site, number: int) -> None:
+    child = site.replicas[number].child
+    child.process.send_signal(signal.SIGCONT)
+    child.kill()
+
+
+async def _remove(site: Site) -> None:
+    """Leave the stores as they were."""
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(site.stack.stores.mongodb.address)
+    async with client:
+        for database in {site.control, *(one.mongo_database for one in site.stack.collections)}:
+            await client.drop_database(database)
+    dynamodb = dynamodb_client(site.stack.stores.dynamodb)
+    for collection in site.stack.collections:
+        await asyncio.to_thread(dynamodb.delete_table, TableName=collection.table)
+
+
+def _place(address: str) -> tuple[str, int]:
+    """Host and port of a URI, of its first host if there are several."""
+    host, _, port = urlsplit(address.partition(",")[0]).netloc.rpartition(":")
+    return host, int(port)
+
+
+def _environment(stores: Stores, file: Path, lease: float, control: str) -> Mapping[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CROSSFADE_")}
+    return {
+        **inherited,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_REGION": "us-east-1",
+        "CROSSFADE_MONGODB_URI": stores.mongodb.address,
+        "CROSSFADE_DYNAMODB_ENDPOINT": stores.dynamodb.address,
+        "CROSSFADE_COLLECTIONS": str(file),
+        "CROSSFADE_CONTROL_DATABASE": control,
+        "CROSSFADE_LEASE_SECONDS": str(lease),
+        "CROSSFADE_PAGE_TOKEN_KEY": uuid.uuid4().hex,
+    }
+
+
+def _write_collections(
+    target: Path, suffix: str, settings: Mapping[str, Any], names: tuple[str, ...]
+) -> Path:
+    """The example's collections under names of our own; `webtasks-2` is one more like `webtasks`."""
+    declared = yaml.safe_load(COLLECTIONS.read_text())["collections"]
+    chosen: dict[str, Any] = {}
+    for name in names:
+        one = dict(declared[name.partition("-")[0]])
+        one |= {"mongodb": f"faults{suffix}.{name}", "table": f"faults-{suffix}-{name}"}
+        chosen[name] = one
+    defaults = {"recheck_delays": [0.05, 0.2, 0.8, 2.0], **settings}
+    target.write_text(yaml.safe_dump({"defaults": defaults, "collections": chosen}, sort_keys=False))
+    return target

@@ -1,0 +1,82 @@
+"""What a scenario proved: the books of the clients against both stores and against one register a key."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from examples.demo.checker import Findings, check
+from tests.faults.site import Site
+from tests.faults.traffic import Books, Traffic
+from tests.simulation.history import History
+from tests.simulation.registers import is_linearizable
+
+SETTLE = 30.0
+"""Seconds that the reconciler has to make both stores equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One row of the table. `faults` are sentences; none means that the fault was survived."""
+
+    name: str
+    acknowledged: int
+    unknown: int
+    lost: int
+    longest_ms: float
+    faults: tuple[str, ...]
+    notes: tuple[str, ...]
+    took: float = 0.0
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What a scenario itself found: `wrong` fails it, `notes` are shown."""
+
+    wrong: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def expect(self, is_true: bool, sentence: str) -> None:
+        """Note an alarm that sounded, or a promise that was kept; else it is wrong."""
+        (self.notes if is_true else self.wrong).append(sentence if is_true else f"not so: {sentence}")
+
+
+async def judge(name: str, site: Site, traffic: Traffic, evidence: Evidence) -> Verdict:
+    """Wait until both stores are equal, at most `SETTLE` seconds, and compare all with what was promised."""
+    books = traffic.books
+    findings = await check(site.stack, books.ledger, patience=SETTLE)
+    finals = await traffic.finals()
+    crooked = await asyncio.to_thread(crooked_keys, books.history, finals)
+    wrong = [*evidence.wrong, *books.complaints[:3], *_faults(findings, crooked, books)]
+    longest = max((one.took for one in books.samples if one.is_write), default=0.0)
+    return Verdict(
+        name=name,
+        acknowledged=books.acknowledged,
+        unknown=books.unknown,
+        lost=findings.lost + len(crooked),
+        longest_ms=longest * 1000,
+        faults=tuple(wrong),
+        notes=tuple(evidence.notes),
+    )
+
+
+def crooked_keys(history: History, finals: Mapping[str, int | None]) -> list[str]:
+    """The keys whose history no single register could have had."""
+    began = time.monotonic()
+    crooked = [key for key, final in finals.items() if not is_linearizable(history.of(key), None, final)]
+    assert time.monotonic() - began < 60, "the histories are too long to be checked"
+    return crooked
+
+
+def _faults(findings: Findings, crooked: list[str], books: Books) -> list[str]:
+    found = {
+        f"{findings.lost} acknowledged writes are lost: {findings.broken[:3]}": findings.lost,
+        f"{findings.doubled} writes were applied twice: {findings.broken[:3]}": findings.doubled,
+        f"the stores differ: {dict(findings.kinds)} {list(findings.unequal)[:3]}": len(findings.unequal),
+        f"no register explains {', '.join(crooked)}": len(crooked),
+        "a job had two owners": books.ledger.collisions(),
+        "nothing was written": not books.acknowledged,
+    }
+    return [sentence for sentence, count in found.items() if count]
