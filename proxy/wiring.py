@@ -188,7 +188,7 @@ class App:
         breaker = Breaker(asyncio.get_running_loop().time)
         reporter = Reporter(collection, parts.divergences, parts.replica_id, parts.clock, parts.signals)
         shadow = Shadow(collection, stores, door, reporter, parts.clock, parts.signals)
-        mirror = Mirror(name, stores, collection.settings, breaker, parts.signals)
+        mirror = Mirror(name, stores, collection.settings, breaker, parts.signals, parts.clock)
         grace = collection.settings.tombstone_grace
         cleanup = Cleanup(name, stores[StoreName.MONGODB], grace, parts.signals)
         self.lanes[name] = Lane(collection, stores, door, mirror, shadow, cleanup)
@@ -227,7 +227,14 @@ class App:
 
     def _health(self, name: str) -> MirrorHealth:
         mirror = self.lanes[name].mirror
-        return MirrorHealth(mirror.breaker.state.value, mirror.deferred, dict(self.reporters[name].outcomes))
+        return MirrorHealth(
+            breaker=mirror.breaker.state.value,
+            deferred=mirror.deferred,
+            shadow_outcomes=dict(self.reporters[name].outcomes),
+            applied=mirror.applied,
+            last_error=mirror.last_error,
+            last_error_at=mirror.last_error_at,
+        )
 
 
 async def build(config: ProxyConfig, signals: Signals) -> App:

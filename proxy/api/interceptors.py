@@ -22,7 +22,9 @@ from proxy.core.errors import BadRequest, CrossfadeError, Reason
 from proxy.core.ports import Signals
 
 OURS = "/crossfade.v1."
-WRITES = frozenset(("Insert", "Replace", "Update", "FindOneAndUpdate", "Delete", "BatchWrite", "MoveStage"))
+WRITES = frozenset(("Insert", "Replace", "Update", "FindOneAndUpdate", "Delete", "BatchWrite")) | frozenset(
+    ("MoveStage", "Rollback", "Rehearse", "Abort", "StartJob")
+)
 """Methods that change something: an unexpected failure of one leaves its outcome unknown."""
 
 OK = grpc.StatusCode.OK.name

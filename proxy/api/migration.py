@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 from crossfade.v1 import migration_pb2 as pb
 from crossfade.v1 import migration_pb2_grpc
 from proxy.api.interceptors import DetailedError
-from proxy.api.translate import divergences, jobs, operations
+from proxy.api.translate import audit, divergences, jobs, operations, rehearsals
 from proxy.api.translate.fault import fault
-from proxy.api.translate.targets import read_size
+from proxy.api.translate.paging import place_of, read_page, row_of, seal
 from proxy.core.errors import Contended, NotFound, Reason, Refused
 from proxy.core.flag import Job
 from proxy.core.ports import DivergenceLog, DivergenceQuery
 from proxy.core.stage import Stage
-from proxy.cutover.coordinator import Coordinator
+from proxy.cutover.coordinator import Coordinator, MoveReport
 from proxy.cutover.overview import CollectionStatus, Overview
 
-PAGE_SIZE = 100
-MAX_PAGE_SIZE = 1000
 ACTOR_HEADER = "x-crossfade-actor"
-"""The header in which a client says on whose behalf it calls, for the audit record."""
+"""The header in which a client says on whose behalf it calls, percent-encoded, for the audit record."""
+
+MAX_ACTOR = 200
+"""Characters of an actor's name that are kept."""
+
+_Move = pb.MoveStageRequest | pb.RollbackRequest | pb.RehearseRequest
 
 
 class Workshop(Protocol):
@@ -54,23 +58,20 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
     async def ListCollections(
         self, request: pb.ListCollectionsRequest, context: Any
     ) -> pb.ListCollectionsResponse:
-        size, after = _page_of(request)
+        size, after = read_page(request)
         statuses = [s for s in await self._overview.collections() if s.collection.name > after]
         response = pb.ListCollectionsResponse()
         for status in statuses[:size]:
-            collection = response.collections.add()
-            operations.write_collection(collection, status)
-            _write_jobs(collection, status)
+            self._write(response.collections.add(), status)
         if len(statuses) > size:
-            response.next_page_token = _seal(statuses[size - 1].collection.name)
+            response.next_page_token = seal(statuses[size - 1].collection.name)
         return response
 
     async def GetCollection(self, request: pb.GetCollectionRequest, context: Any) -> pb.Collection:
         status = await self._overview.collection(request.name)
         response = pb.Collection()
-        operations.write_collection(response, status)
+        self._write(response, status)
         operations.write_counts(response.counts, status)
-        _write_jobs(response, status)
         return response
 
     async def StartJob(self, request: pb.StartJobRequest, context: Any) -> pb.Job:
@@ -84,44 +85,54 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
         return response
 
     async def MoveStage(self, request: pb.MoveStageRequest, context: Any) -> pb.MoveStageResponse:
-        status = await self._overview.collection(request.collection)
-        target = operations.read_stage(request.target, "target")
-        _check_epoch(request, status)
-        if request.override and not request.reason:
-            raise fault("an override needs a reason", Reason.INVALID_ARGUMENT, "reason")
-        if status.flag.stage is target and status.flag.change is None:
-            return _unmoved(status)
+        return await self._move(request, operations.read_stage(request.target, "target"), context)
+
+    async def Rollback(self, request: pb.RollbackRequest, context: Any) -> pb.MoveStageResponse:
+        stage = (await self._overview.collection(request.collection)).flag.stage
+        if stage not in (Stage.DYNAMO_PRIMARY, Stage.MONGO_PRIMARY):
+            text = f"{request.collection} is at {stage.value}: a rollback leads from DYNAMO_PRIMARY only"
+            raise Refused(text, Reason.STAGE_NOT_ALLOWED)
+        return await self._move(request, Stage.MONGO_PRIMARY, context)
+
+    async def Rehearse(self, request: pb.RehearseRequest, context: Any) -> pb.MoveStageResponse:
+        seconds = request.duration.seconds + request.duration.nanos / 1e9
+        if seconds <= 0:
+            raise fault("a rehearsal needs a duration", Reason.INVALID_ARGUMENT, "duration")
+        return await self._move(request, Stage.DYNAMO_PRIMARY, context, seconds)
+
+    async def Abort(self, request: pb.AbortRequest, context: Any) -> pb.AbortResponse:
+        if not request.reason.strip():
+            raise fault("an abort needs a reason", Reason.INVALID_ARGUMENT, "reason")
+        before = (await self._overview.collection(request.collection)).flag
         actor = _actor_of(context)
-        try:
-            report = await self._coordinator.move(
-                request.collection,
-                target,
-                actor=actor,
-                reason=request.reason,
-                dry_run=request.dry_run,
-                override=request.override,
-            )
-        except Refused as refusal:
-            if refusal.reason is not Reason.GATE_CLOSED:
-                raise
-            checks = await self._explain(request.collection, target, actor)
-            raise DetailedError(refusal, checks) from refusal
-        response = pb.MoveStageResponse()
-        operations.write_report(response, report)
-        status = await self._overview.collection(request.collection)
-        operations.write_collection(response.collection, status)
+        after = await self._coordinator.abort(request.collection, actor=actor, reason=request.reason)
+        response = pb.AbortResponse(aborted=after.stage is before.stage)
+        self._write(response.collection, await self._overview.collection(request.collection))
+        return response
+
+    async def ListAuditEntries(
+        self, request: pb.ListAuditEntriesRequest, context: Any
+    ) -> pb.ListAuditEntriesResponse:
+        size, token = read_page(request)
+        until, told = place_of(token) if token else (None, 0)
+        found = (await self._overview.audit(request.collection, told + size + 1, until))[told:]
+        response = pb.ListAuditEntriesResponse()
+        for entry in found[:size]:
+            audit.write_entry(response.entries.add(), entry)
+        if len(found) > size:
+            response.next_page_token = seal(audit.place_after(found[:size], until, told))
         return response
 
     async def ListDivergences(
         self, request: pb.ListDivergencesRequest, context: Any
     ) -> pb.ListDivergencesResponse:
-        size, after = _page_of(request)
+        size, after = read_page(request)
         query = DivergenceQuery(
             collection=request.collection,
             kind=operations.read_kind(request.kind),
             state=operations.read_state(request.state),
             limit=size + 1,
-            before=_row_of(after) if after else None,
+            before=row_of(after) if after else None,
         )
         found = await self._divergences.list(query)
         response = pb.ListDivergencesResponse()
@@ -129,11 +140,11 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
             divergences.write_divergence(response.divergences.add(), divergence)
         if len(found) > size:
             last = found[size - 1]
-            response.next_page_token = _seal(json.dumps([last.last_seen, last.id]))
+            response.next_page_token = seal(json.dumps([last.last_seen, last.id]))
         return response
 
     async def ListReplicas(self, request: pb.ListReplicasRequest, context: Any) -> pb.ListReplicasResponse:
-        size, after = _page_of(request)
+        size, after = read_page(request)
         replicas = sorted(await self._overview.replicas(), key=lambda replica: replica.id)
         replicas = [replica for replica in replicas if replica.id > after]
         flags = await self._statuses()
@@ -141,7 +152,7 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
         for replica in replicas[:size]:
             operations.write_replica(response.replicas.add(), replica, flags)
         if len(replicas) > size:
-            response.next_page_token = _seal(replicas[size - 1].id)
+            response.next_page_token = seal(replicas[size - 1].id)
         return response
 
     async def GetReplica(self, request: pb.GetReplicaRequest, context: Any) -> pb.Replica:
@@ -156,14 +167,45 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
     async def _statuses(self) -> Mapping[str, CollectionStatus]:
         return {status.collection.name: status for status in await self._overview.collections()}
 
-    async def _explain(self, collection: str, target: Stage, actor: str) -> pb.MoveStageResponse:
-        """The checks of a refused move, with their evidence."""
-        report = await self._coordinator.move(
-            collection, target, actor=actor, reason="", dry_run=True, override=False
-        )
+    async def _move(
+        self, request: _Move, target: Stage, context: Any, rehearse_for: float = 0.0
+    ) -> pb.MoveStageResponse:
+        status = await self._overview.collection(request.collection)
+        _check_epoch(request, status)
+        if request.override and not request.reason:
+            raise fault("an override needs a reason", Reason.INVALID_ARGUMENT, "reason")
         response = pb.MoveStageResponse()
-        operations.write_report(response, report)
+        is_there = status.flag.stage is target and status.flag.change is None and not rehearse_for
+        if not is_there:
+            operations.write_report(response, await self._drive(request, target, context, rehearse_for))
+            status = await self._overview.collection(request.collection)
+        self._write(response.collection, status)
         return response
+
+    async def _drive(self, request: _Move, target: Stage, context: Any, rehearse_for: float) -> MoveReport:
+        """Move, or try to. A closed gate comes with its checks."""
+        move = partial(
+            self._coordinator.move,
+            request.collection,
+            target,
+            actor=_actor_of(context),
+            reason=request.reason,
+            rehearse_for=rehearse_for,
+        )
+        try:
+            return await move(dry_run=request.dry_run, override=request.override)
+        except Refused as refusal:
+            if refusal.reason is not Reason.GATE_CLOSED:
+                raise
+            checks = pb.MoveStageResponse()
+            operations.write_report(checks, await move(dry_run=True, override=False))
+            raise DetailedError(refusal, checks) from refusal
+
+    def _write(self, target: pb.Collection, status: CollectionStatus) -> None:
+        """All about a collection but its counts."""
+        operations.write_collection(target, status, self._coordinator.step_of(status.flag))
+        _write_jobs(target, status)
+        rehearsals.write_rehearsal(target, status.flag.rehearsal, status.jobs.get("rehearsal"))
 
 
 def _write_jobs(target: pb.Collection, status: CollectionStatus) -> None:
@@ -172,54 +214,14 @@ def _write_jobs(target: pb.Collection, status: CollectionStatus) -> None:
             jobs.write_job(target.jobs.add(), status.jobs[kind])
 
 
-def _check_epoch(request: pb.MoveStageRequest, status: CollectionStatus) -> None:
+def _check_epoch(request: _Move, status: CollectionStatus) -> None:
     if request.HasField("epoch") and request.epoch != status.flag.epoch:
         text = f"{request.collection} is at epoch {status.flag.epoch}, not {request.epoch}: look again"
         raise Contended(text, Reason.ETAG_MISMATCH, field="epoch")
 
 
-def _unmoved(status: CollectionStatus) -> pb.MoveStageResponse:
-    response = pb.MoveStageResponse(moved=False)
-    operations.write_collection(response.collection, status)
-    return response
-
-
 def _actor_of(context: Any) -> str:
     """Who calls: the name in the header, and where from."""
     metadata = dict(context.invocation_metadata() or ())
-    name = metadata.get(ACTOR_HEADER, "")
+    name = "".join(filter(str.isprintable, unquote(metadata.get(ACTOR_HEADER, ""))))[:MAX_ACTOR].strip()
     return f"{name} ({context.peer()})" if name else str(context.peer())
-
-
-def _page_of(
-    request: pb.ListCollectionsRequest | pb.ListDivergencesRequest | pb.ListReplicasRequest,
-) -> tuple[int, str]:
-    """The page's size, and what its token holds."""
-    size = read_size(request.page_size, "page_size") or PAGE_SIZE
-    return min(size, MAX_PAGE_SIZE), _unseal(request.page_token)
-
-
-def _seal(text: str) -> str:
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _unseal(token: str) -> str:
-    try:
-        data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        return data.decode()
-    except ValueError as error:
-        raise _bad_token() from error
-
-
-def _row_of(text: str) -> tuple[int, str]:
-    try:
-        last_seen, divergence_id = json.loads(text)
-    except (ValueError, TypeError) as error:
-        raise _bad_token() from error
-    if not isinstance(last_seen, int) or not isinstance(divergence_id, str):
-        raise _bad_token()
-    return last_seen, divergence_id
-
-
-def _bad_token() -> Exception:
-    return fault("this is no page token of this list", Reason.INVALID_PAGE_TOKEN, "page_token")

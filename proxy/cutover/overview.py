@@ -8,21 +8,25 @@ from dataclasses import dataclass
 
 from proxy.core.collection import Collection
 from proxy.core.errors import CrossfadeError, NotFound, Reason
-from proxy.core.flag import Flag, Job, Replica
+from proxy.core.flag import AuditEntry, Flag, Job, Replica
 from proxy.core.ports import CollectionStore, Control, DivergenceLog
 from proxy.core.stage import Stage, StoreName
 
-JOB_KINDS = ("backfill", "verify", "feed")
+JOB_KINDS = ("backfill", "verify", "feed", "rehearsal")
 
 
 @dataclass(frozen=True, slots=True)
 class MirrorHealth:
     """How the mirror does on this replica since it started: the breaker's state, how many mirror writes were
-    left to the reconciler, and the outcomes of shadow reads by name."""
+    left to the reconciler, the outcomes of shadow reads by name, how many mirror writes were applied inline,
+    and the last failure of one (`last_error_at` in milliseconds since 1970, 0 when there was none)."""
 
     breaker: str
     deferred: int
     shadow_outcomes: Mapping[str, int]
+    applied: int = 0
+    last_error: str = ""
+    last_error_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,10 @@ class Overview:
     async def replicas(self) -> list[Replica]:
         """Every registered replica, dead ones until they are forgotten."""
         return await self._control.replicas()
+
+    async def audit(self, collection: str, limit: int, until: int | None = None) -> list[AuditEntry]:
+        """Who changed what, the newest first (see `core.ports.Control.audit`)."""
+        return await self._control.audit(collection, limit, until)
 
     async def _counts(self, flag: Flag) -> dict[str, int]:
         try:

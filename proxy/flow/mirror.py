@@ -13,7 +13,7 @@ from enum import Enum
 
 from proxy.core.collection import Settings
 from proxy.core.errors import CrossfadeError, Fenced, Outcome, Reason, Unavailable
-from proxy.core.ports import ApplyResult, ApplyStatus, CollectionStore, Signals
+from proxy.core.ports import ApplyResult, ApplyStatus, Clock, CollectionStore, Signals
 from proxy.core.stage import Published, StoreName
 from proxy.core.version import Record
 from proxy.faultpoint import faultpoint
@@ -38,13 +38,18 @@ class Mirror:
         settings: Settings,
         breaker: Breaker,
         signals: Signals,
+        clock: Clock,
     ) -> None:
         self._collection = collection
         self._stores = stores
         self._settings = settings
         self._signals = signals
+        self._clock = clock
         self.breaker = breaker
+        self.applied = 0
         self.deferred = 0
+        self.last_error = ""
+        self.last_error_at = 0  # milliseconds since 1970
 
     async def follow(self, published: Published, record: Record | None) -> MirrorOutcome:
         """Bring the mirror up to `record`, as far as the stage demands it for an acknowledgement.
@@ -61,6 +66,7 @@ class Mirror:
                 outcome = MirrorOutcome.APPLIED
             else:
                 outcome = await self._attempt(self._stores[name], record)
+        self.applied += outcome is MirrorOutcome.APPLIED
         self._signals.count("crossfade.mirror.writes", collection=self._collection, outcome=outcome.value)
         return outcome
 
@@ -72,6 +78,7 @@ class Mirror:
             async with asyncio.timeout(self._settings.mirror_timeout):
                 applied = await mirror.apply(record)
         except (CrossfadeError, TimeoutError) as error:
+            self._note(str(error) or f"no answer within {self._settings.mirror_timeout:g} s")
             self.breaker.failed()
             return self._defer(getattr(error, "reason", Reason.DEADLINE).value.lower())
         except asyncio.CancelledError:
@@ -86,6 +93,7 @@ class Mirror:
         except Fenced:
             raise
         except CrossfadeError as error:
+            self._note(error.message)
             raise self._unconfirmed(f"the mirror could not be written: {error.message}") from error
         if not _holds(applied, record):
             raise self._unconfirmed("the mirror holds a write that this one is not known to be part of")
@@ -97,6 +105,9 @@ class Mirror:
             Reason.MIRROR_UNCONFIRMED,
             outcome=Outcome.UNKNOWN,
         )
+
+    def _note(self, failure: str) -> None:
+        self.last_error, self.last_error_at = failure, self._clock.now()
 
     def _defer(self, why: str) -> MirrorOutcome:
         self.deferred += 1

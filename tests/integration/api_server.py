@@ -60,7 +60,11 @@ class Served:
         return sum(len(table.events) for tables in self.tables.values() for table in tables.values())
 
 
-def app_on(tables: Mapping[str, Mapping[StoreName, MemoryTable]], collections: tuple[Collection, ...]) -> App:
+def app_on(
+    tables: Mapping[str, Mapping[StoreName, MemoryTable]],
+    collections: tuple[Collection, ...],
+    lease: float = 30.0,
+) -> App:
     """An application on memory stores."""
     clock = SystemClock()
     stores = {
@@ -82,7 +86,7 @@ def app_on(tables: Mapping[str, Mapping[StoreName, MemoryTable]], collections: t
         signals=Silence(),
         replica_id="replica-1",
         address="127.0.0.1:0",
-        lease=30.0,
+        lease=lease,
     )
     return App(parts)
 
@@ -97,11 +101,13 @@ def servicers(app: App) -> tuple[StorageServicer, MigrationServicer]:
 
 @asynccontextmanager
 async def serving(
-    stage: Stage = Stage.MONGO_ONLY, collections: tuple[Collection, ...] = (JOBS, NUMBERED)
+    stage: Stage = Stage.MONGO_ONLY,
+    collections: tuple[Collection, ...] = (JOBS, NUMBERED),
+    lease: float = 30.0,
 ) -> AsyncIterator[Served]:
     """A proxy that serves, and is drained afterwards."""
     tables = {c.name: {role: MemoryTable() for role in StoreName} for c in collections}
-    app = app_on(tables, collections)
+    app = app_on(tables, collections, lease)
     for collection in collections:
         await app.control.create(Flag(collection.name, 3, stage, 0))
     await app.start()

@@ -12,7 +12,7 @@ from proxy.api.translate.fault import fault
 from proxy.core.collection import Collection, Index, IndexKind
 from proxy.core.comparison import Kind
 from proxy.core.errors import Reason
-from proxy.core.flag import Change, Flag, Replica
+from proxy.core.flag import Change, Flag, Job, Replica
 from proxy.core.stage import Stage, StoreName
 from proxy.cutover.checks import GateCheck
 from proxy.cutover.coordinator import MoveReport
@@ -93,17 +93,18 @@ def read_state(value: pb.DivergenceState) -> str:
     return state
 
 
-def write_collection(target: pb.Collection, status: CollectionStatus) -> None:
-    """Fill in all of a collection but its counts."""
+def write_collection(target: pb.Collection, status: CollectionStatus, step: Step) -> None:
+    """Fill in all of a collection but its counts and jobs; `step` is that of a change, if one is running."""
     flag = status.flag
     target.stage = STAGES[flag.stage]
     target.epoch = flag.epoch
     target.primary = STORES[flag.stage.primary]
     target.stage_time.CopyFrom(moment(flag.published_at))
     _write_declaration(target, status.collection)
-    _write_mirror(target.mirror, flag.stage, status.mirror)
+    _write_mirror(target.mirror, flag.stage, status.mirror, status.jobs.get("feed"))
     if flag.change is not None:
         _write_change(target.change, flag, flag.change)
+        target.change.step = STEPS[step]
 
 
 def write_counts(target: pb.Counts, status: CollectionStatus) -> None:
@@ -124,13 +125,13 @@ def write_counts(target: pb.Counts, status: CollectionStatus) -> None:
 def write_report(target: pb.MoveStageResponse, report: MoveReport) -> None:
     """Fill in what a move did, or would do, but for the collection."""
     target.moved = report.executed
-    target.hold.CopyFrom(_duration(report.hold_ms))
+    target.hold.CopyFrom(duration(report.hold_ms))
     for check in report.checks:
         _write_check(target.checks.add(), check)
     for name, milliseconds in report.steps_ms.items():
         step = target.steps.add()
         step.step = STEPS[Step(name)]
-        step.duration.CopyFrom(_duration(milliseconds))
+        step.duration.CopyFrom(duration(milliseconds))
 
 
 def write_replica(target: pb.Replica, replica: Replica, statuses: Mapping[str, CollectionStatus]) -> None:
@@ -159,7 +160,7 @@ def _write_declaration(target: pb.Collection, collection: Collection) -> None:
         _write_index(target.indexes.add(), index)
     settings = collection.settings
     target.settings.shadow_rate = settings.shadow_rate
-    target.settings.mirror_timeout.CopyFrom(_duration(settings.mirror_timeout * 1000))
+    target.settings.mirror_timeout.CopyFrom(duration(settings.mirror_timeout * 1000))
     target.settings.allow_scan = settings.allow_scan
     target.settings.allow_eventual = settings.allow_eventual
     target.settings.redacted_paths.extend(settings.redact)
@@ -172,12 +173,24 @@ def _write_index(target: pb.Index, index: Index) -> None:
     target.sort_key.extend(field.name for field in index.sort)
 
 
-def _write_mirror(target: pb.MirrorHealth, stage: Stage, health: MirrorHealth) -> None:
+def _write_mirror(target: pb.MirrorHealth, stage: Stage, health: MirrorHealth, feed: Job | None) -> None:
     target.SetInParent()
     if stage.mirror is not None:
         target.store = STORES[stage.mirror]
         target.breaker = BREAKERS[health.breaker]
+        _write_lag(target, feed)
+    target.applied = health.applied
     target.deferred = health.deferred
+    target.last_error = health.last_error
+    if health.last_error_at:
+        target.last_error_time.CopyFrom(moment(health.last_error_at))
+
+
+def _write_lag(target: pb.MirrorHealth, feed: Job | None) -> None:
+    """What the reconciler last said, if it has said anything."""
+    if feed is not None and "lag_ms" in feed.counts:
+        target.lag.CopyFrom(duration(feed.counts["lag_ms"]))
+        target.pending = feed.counts.get("lag_documents", 0)
 
 
 def _write_change(target: pb.Change, flag: Flag, change: Change) -> None:
@@ -200,6 +213,7 @@ def moment(milliseconds: int) -> Timestamp:
     return Timestamp(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
 
 
-def _duration(milliseconds: float) -> Duration:
+def duration(milliseconds: float) -> Duration:
+    """A span of time as protobuf has it."""
     nanoseconds = round(milliseconds * 1_000_000)
     return Duration(seconds=nanoseconds // 1_000_000_000, nanos=nanoseconds % 1_000_000_000)

@@ -2,6 +2,7 @@ import datetime
 
 from crossfade.v1 import document_pb2 as _document_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -129,7 +130,7 @@ DIVERGENCE_SOURCE_RECONCILER: DivergenceSource
 DIVERGENCE_SOURCE_VERIFY: DivergenceSource
 
 class Collection(_message.Message):
-    __slots__ = ("name", "stage", "epoch", "primary", "stage_time", "mongo_namespace", "dynamo_table", "partition_key", "sort_key", "indexes", "settings", "mirror", "counts", "change", "jobs")
+    __slots__ = ("name", "stage", "epoch", "primary", "stage_time", "mongo_namespace", "dynamo_table", "partition_key", "sort_key", "indexes", "settings", "mirror", "counts", "change", "jobs", "rehearsal")
     NAME_FIELD_NUMBER: _ClassVar[int]
     STAGE_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -145,6 +146,7 @@ class Collection(_message.Message):
     COUNTS_FIELD_NUMBER: _ClassVar[int]
     CHANGE_FIELD_NUMBER: _ClassVar[int]
     JOBS_FIELD_NUMBER: _ClassVar[int]
+    REHEARSAL_FIELD_NUMBER: _ClassVar[int]
     name: str
     stage: Stage
     epoch: int
@@ -160,7 +162,8 @@ class Collection(_message.Message):
     counts: Counts
     change: Change
     jobs: _containers.RepeatedCompositeFieldContainer[Job]
-    def __init__(self, name: _Optional[str] = ..., stage: _Optional[_Union[Stage, str]] = ..., epoch: _Optional[int] = ..., primary: _Optional[_Union[Store, str]] = ..., stage_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., mongo_namespace: _Optional[str] = ..., dynamo_table: _Optional[str] = ..., partition_key: _Optional[_Iterable[str]] = ..., sort_key: _Optional[_Iterable[str]] = ..., indexes: _Optional[_Iterable[_Union[Index, _Mapping]]] = ..., settings: _Optional[_Union[CollectionSettings, _Mapping]] = ..., mirror: _Optional[_Union[MirrorHealth, _Mapping]] = ..., counts: _Optional[_Union[Counts, _Mapping]] = ..., change: _Optional[_Union[Change, _Mapping]] = ..., jobs: _Optional[_Iterable[_Union[Job, _Mapping]]] = ...) -> None: ...
+    rehearsal: Rehearsal
+    def __init__(self, name: _Optional[str] = ..., stage: _Optional[_Union[Stage, str]] = ..., epoch: _Optional[int] = ..., primary: _Optional[_Union[Store, str]] = ..., stage_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., mongo_namespace: _Optional[str] = ..., dynamo_table: _Optional[str] = ..., partition_key: _Optional[_Iterable[str]] = ..., sort_key: _Optional[_Iterable[str]] = ..., indexes: _Optional[_Iterable[_Union[Index, _Mapping]]] = ..., settings: _Optional[_Union[CollectionSettings, _Mapping]] = ..., mirror: _Optional[_Union[MirrorHealth, _Mapping]] = ..., counts: _Optional[_Union[Counts, _Mapping]] = ..., change: _Optional[_Union[Change, _Mapping]] = ..., jobs: _Optional[_Iterable[_Union[Job, _Mapping]]] = ..., rehearsal: _Optional[_Union[Rehearsal, _Mapping]] = ...) -> None: ...
 
 class Index(_message.Message):
     __slots__ = ("name", "kind", "partition_key", "sort_key")
@@ -260,6 +263,55 @@ class Change(_message.Message):
     reason: str
     def __init__(self, from_stage: _Optional[_Union[Stage, str]] = ..., to_stage: _Optional[_Union[Stage, str]] = ..., step: _Optional[_Union[Step, str]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., coordinator: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
+class Rehearsal(_message.Message):
+    __slots__ = ("id", "state", "actor", "reason", "start_time", "return_time", "end_time", "hold_there", "hold_back", "failed_returns", "shadow_compared", "shadow_matched", "shadow_dropped", "divergences")
+    class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        STATE_UNSPECIFIED: _ClassVar[Rehearsal.State]
+        RUNNING: _ClassVar[Rehearsal.State]
+        RETURNED: _ClassVar[Rehearsal.State]
+        REPORTED: _ClassVar[Rehearsal.State]
+    STATE_UNSPECIFIED: Rehearsal.State
+    RUNNING: Rehearsal.State
+    RETURNED: Rehearsal.State
+    REPORTED: Rehearsal.State
+    class DivergencesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    RETURN_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    HOLD_THERE_FIELD_NUMBER: _ClassVar[int]
+    HOLD_BACK_FIELD_NUMBER: _ClassVar[int]
+    FAILED_RETURNS_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_COMPARED_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_MATCHED_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_DROPPED_FIELD_NUMBER: _ClassVar[int]
+    DIVERGENCES_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    state: Rehearsal.State
+    actor: str
+    reason: str
+    start_time: _timestamp_pb2.Timestamp
+    return_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    hold_there: _duration_pb2.Duration
+    hold_back: _duration_pb2.Duration
+    failed_returns: int
+    shadow_compared: int
+    shadow_matched: int
+    shadow_dropped: int
+    divergences: _containers.ScalarMap[str, int]
+    def __init__(self, id: _Optional[str] = ..., state: _Optional[_Union[Rehearsal.State, str]] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., return_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., hold_there: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., hold_back: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., failed_returns: _Optional[int] = ..., shadow_compared: _Optional[int] = ..., shadow_matched: _Optional[int] = ..., shadow_dropped: _Optional[int] = ..., divergences: _Optional[_Mapping[str, int]] = ...) -> None: ...
+
 class ListCollectionsRequest(_message.Message):
     __slots__ = ("page_size", "page_token")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
@@ -297,6 +349,52 @@ class MoveStageRequest(_message.Message):
     override: bool
     epoch: int
     def __init__(self, collection: _Optional[str] = ..., target: _Optional[_Union[Stage, str]] = ..., dry_run: _Optional[bool] = ..., reason: _Optional[str] = ..., override: _Optional[bool] = ..., epoch: _Optional[int] = ...) -> None: ...
+
+class RollbackRequest(_message.Message):
+    __slots__ = ("collection", "dry_run", "reason", "override", "epoch")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    OVERRIDE_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    dry_run: bool
+    reason: str
+    override: bool
+    epoch: int
+    def __init__(self, collection: _Optional[str] = ..., dry_run: _Optional[bool] = ..., reason: _Optional[str] = ..., override: _Optional[bool] = ..., epoch: _Optional[int] = ...) -> None: ...
+
+class RehearseRequest(_message.Message):
+    __slots__ = ("collection", "duration", "dry_run", "reason", "override", "epoch")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    DURATION_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    OVERRIDE_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    duration: _duration_pb2.Duration
+    dry_run: bool
+    reason: str
+    override: bool
+    epoch: int
+    def __init__(self, collection: _Optional[str] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., dry_run: _Optional[bool] = ..., reason: _Optional[str] = ..., override: _Optional[bool] = ..., epoch: _Optional[int] = ...) -> None: ...
+
+class AbortRequest(_message.Message):
+    __slots__ = ("collection", "reason")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    reason: str
+    def __init__(self, collection: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class AbortResponse(_message.Message):
+    __slots__ = ("collection", "aborted")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    ABORTED_FIELD_NUMBER: _ClassVar[int]
+    collection: Collection
+    aborted: bool
+    def __init__(self, collection: _Optional[_Union[Collection, _Mapping]] = ..., aborted: _Optional[bool] = ...) -> None: ...
 
 class MoveStageResponse(_message.Message):
     __slots__ = ("collection", "checks", "moved", "hold", "steps")
@@ -400,6 +498,44 @@ class ListDivergencesResponse(_message.Message):
     divergences: _containers.RepeatedCompositeFieldContainer[Divergence]
     next_page_token: str
     def __init__(self, divergences: _Optional[_Iterable[_Union[Divergence, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListAuditEntriesRequest(_message.Message):
+    __slots__ = ("collection", "page_size", "page_token")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    page_size: int
+    page_token: str
+    def __init__(self, collection: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListAuditEntriesResponse(_message.Message):
+    __slots__ = ("entries", "next_page_token")
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[AuditEntry]
+    next_page_token: str
+    def __init__(self, entries: _Optional[_Iterable[_Union[AuditEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class AuditEntry(_message.Message):
+    __slots__ = ("time", "actor", "action", "collection", "reason", "before", "after", "details")
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    DETAILS_FIELD_NUMBER: _ClassVar[int]
+    time: _timestamp_pb2.Timestamp
+    actor: str
+    action: str
+    collection: str
+    reason: str
+    before: str
+    after: str
+    details: _struct_pb2.Struct
+    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., actor: _Optional[str] = ..., action: _Optional[str] = ..., collection: _Optional[str] = ..., reason: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ..., details: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class Divergence(_message.Message):
     __slots__ = ("id", "collection", "key", "kind", "state", "source", "primary", "primary_version", "mirror_version", "differences", "description", "first_seen_time", "last_seen_time", "occurrences", "trace_id")

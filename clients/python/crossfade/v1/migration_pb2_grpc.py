@@ -32,8 +32,10 @@ class MigrationServiceStub:
     what the control documents say. What is told about traffic (shadow reads,
     breaker) is what the answering replica has seen since it started.
 
-    Later verbs (Rollback, Rehearse, Abort, Repair) have their place here; none of
-    them changes what is below.
+    Who calls is taken from the header `x-crossfade-actor` (percent-encoded UTF-8)
+    together with the caller's address, and kept in the audit record.
+
+    A later verb (Repair) has its place here; it changes nothing of what is below.
     """
 
     def __init__(self, channel):
@@ -57,6 +59,21 @@ class MigrationServiceStub:
                 request_serializer=crossfade_dot_v1_dot_migration__pb2.MoveStageRequest.SerializeToString,
                 response_deserializer=crossfade_dot_v1_dot_migration__pb2.MoveStageResponse.FromString,
                 _registered_method=True)
+        self.Rollback = channel.unary_unary(
+                '/crossfade.v1.MigrationService/Rollback',
+                request_serializer=crossfade_dot_v1_dot_migration__pb2.RollbackRequest.SerializeToString,
+                response_deserializer=crossfade_dot_v1_dot_migration__pb2.MoveStageResponse.FromString,
+                _registered_method=True)
+        self.Rehearse = channel.unary_unary(
+                '/crossfade.v1.MigrationService/Rehearse',
+                request_serializer=crossfade_dot_v1_dot_migration__pb2.RehearseRequest.SerializeToString,
+                response_deserializer=crossfade_dot_v1_dot_migration__pb2.MoveStageResponse.FromString,
+                _registered_method=True)
+        self.Abort = channel.unary_unary(
+                '/crossfade.v1.MigrationService/Abort',
+                request_serializer=crossfade_dot_v1_dot_migration__pb2.AbortRequest.SerializeToString,
+                response_deserializer=crossfade_dot_v1_dot_migration__pb2.AbortResponse.FromString,
+                _registered_method=True)
         self.StartJob = channel.unary_unary(
                 '/crossfade.v1.MigrationService/StartJob',
                 request_serializer=crossfade_dot_v1_dot_migration__pb2.StartJobRequest.SerializeToString,
@@ -66,6 +83,11 @@ class MigrationServiceStub:
                 '/crossfade.v1.MigrationService/ListDivergences',
                 request_serializer=crossfade_dot_v1_dot_migration__pb2.ListDivergencesRequest.SerializeToString,
                 response_deserializer=crossfade_dot_v1_dot_migration__pb2.ListDivergencesResponse.FromString,
+                _registered_method=True)
+        self.ListAuditEntries = channel.unary_unary(
+                '/crossfade.v1.MigrationService/ListAuditEntries',
+                request_serializer=crossfade_dot_v1_dot_migration__pb2.ListAuditEntriesRequest.SerializeToString,
+                response_deserializer=crossfade_dot_v1_dot_migration__pb2.ListAuditEntriesResponse.FromString,
                 _registered_method=True)
         self.ListReplicas = channel.unary_unary(
                 '/crossfade.v1.MigrationService/ListReplicas',
@@ -86,8 +108,10 @@ class MigrationServiceServicer:
     what the control documents say. What is told about traffic (shadow reads,
     breaker) is what the answering replica has seen since it started.
 
-    Later verbs (Rollback, Rehearse, Abort, Repair) have their place here; none of
-    them changes what is below.
+    Who calls is taken from the header `x-crossfade-actor` (percent-encoded UTF-8)
+    together with the caller's address, and kept in the audit record.
+
+    A later verb (Repair) has its place here; it changes nothing of what is below.
     """
 
     def ListCollections(self, request, context):
@@ -123,6 +147,47 @@ class MigrationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Rollback(self, request, context):
+        """Takes the primary back from DynamoDB to MongoDB, by the same procedure.
+        What MoveStage with MONGO_PRIMARY as target does, but only from
+        DYNAMO_PRIMARY: it never begins a migration. Does nothing and succeeds in
+        MONGO_PRIMARY.
+
+        Fails as MoveStage does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Rehearse(self, request, context):
+        """Moves a collection from MONGO_PRIMARY to DYNAMO_PRIMARY, and back by itself
+        after the given time. Returns when the collection is at DYNAMO_PRIMARY.
+        `rehearsal` of GetCollection tells the rest, and what came of it.
+
+        The way back depends neither on the caller nor on one replica. It waits
+        until two changes of the primary are far enough apart and both stores can be
+        reached, and is tried again if it was aborted. Meanwhile Rollback goes back
+        at once, and Abort as soon as is safe. There is no way on to DYNAMO_ONLY.
+
+        Fails as MoveStage does, and with INVALID_ARGUMENT if the duration is shorter
+        than the time between two changes of the primary (the lease of a replica and
+        5 s), or longer than a day.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Abort(self, request, context):
+        """Ends a running change of stage: the old stage is published again, at a new
+        epoch. If no change is running but a rehearsal is, it goes back now and not
+        at its time.
+
+        Fails with STAGE_NOT_ALLOWED if neither is under way.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def StartJob(self, request, context):
         """Starts to copy or to compare all documents of a collection, while clients
         go on, and returns at once; `jobs` of GetCollection tell how it gets on. The
@@ -139,6 +204,13 @@ class MigrationServiceServicer:
 
     def ListDivergences(self, request, context):
         """Lists recorded divergences, the latest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAuditEntries(self, request, context):
+        """Lists who changed what, when and why, the latest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -177,6 +249,21 @@ def add_MigrationServiceServicer_to_server(servicer, server):
                     request_deserializer=crossfade_dot_v1_dot_migration__pb2.MoveStageRequest.FromString,
                     response_serializer=crossfade_dot_v1_dot_migration__pb2.MoveStageResponse.SerializeToString,
             ),
+            'Rollback': grpc.unary_unary_rpc_method_handler(
+                    servicer.Rollback,
+                    request_deserializer=crossfade_dot_v1_dot_migration__pb2.RollbackRequest.FromString,
+                    response_serializer=crossfade_dot_v1_dot_migration__pb2.MoveStageResponse.SerializeToString,
+            ),
+            'Rehearse': grpc.unary_unary_rpc_method_handler(
+                    servicer.Rehearse,
+                    request_deserializer=crossfade_dot_v1_dot_migration__pb2.RehearseRequest.FromString,
+                    response_serializer=crossfade_dot_v1_dot_migration__pb2.MoveStageResponse.SerializeToString,
+            ),
+            'Abort': grpc.unary_unary_rpc_method_handler(
+                    servicer.Abort,
+                    request_deserializer=crossfade_dot_v1_dot_migration__pb2.AbortRequest.FromString,
+                    response_serializer=crossfade_dot_v1_dot_migration__pb2.AbortResponse.SerializeToString,
+            ),
             'StartJob': grpc.unary_unary_rpc_method_handler(
                     servicer.StartJob,
                     request_deserializer=crossfade_dot_v1_dot_migration__pb2.StartJobRequest.FromString,
@@ -186,6 +273,11 @@ def add_MigrationServiceServicer_to_server(servicer, server):
                     servicer.ListDivergences,
                     request_deserializer=crossfade_dot_v1_dot_migration__pb2.ListDivergencesRequest.FromString,
                     response_serializer=crossfade_dot_v1_dot_migration__pb2.ListDivergencesResponse.SerializeToString,
+            ),
+            'ListAuditEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditEntries,
+                    request_deserializer=crossfade_dot_v1_dot_migration__pb2.ListAuditEntriesRequest.FromString,
+                    response_serializer=crossfade_dot_v1_dot_migration__pb2.ListAuditEntriesResponse.SerializeToString,
             ),
             'ListReplicas': grpc.unary_unary_rpc_method_handler(
                     servicer.ListReplicas,
@@ -212,8 +304,10 @@ class MigrationService:
     what the control documents say. What is told about traffic (shadow reads,
     breaker) is what the answering replica has seen since it started.
 
-    Later verbs (Rollback, Rehearse, Abort, Repair) have their place here; none of
-    them changes what is below.
+    Who calls is taken from the header `x-crossfade-actor` (percent-encoded UTF-8)
+    together with the caller's address, and kept in the audit record.
+
+    A later verb (Repair) has its place here; it changes nothing of what is below.
     """
 
     @staticmethod
@@ -298,6 +392,87 @@ class MigrationService:
             _registered_method=True)
 
     @staticmethod
+    def Rollback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crossfade.v1.MigrationService/Rollback',
+            crossfade_dot_v1_dot_migration__pb2.RollbackRequest.SerializeToString,
+            crossfade_dot_v1_dot_migration__pb2.MoveStageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Rehearse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crossfade.v1.MigrationService/Rehearse',
+            crossfade_dot_v1_dot_migration__pb2.RehearseRequest.SerializeToString,
+            crossfade_dot_v1_dot_migration__pb2.MoveStageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Abort(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crossfade.v1.MigrationService/Abort',
+            crossfade_dot_v1_dot_migration__pb2.AbortRequest.SerializeToString,
+            crossfade_dot_v1_dot_migration__pb2.AbortResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def StartJob(request,
             target,
             options=(),
@@ -341,6 +516,33 @@ class MigrationService:
             '/crossfade.v1.MigrationService/ListDivergences',
             crossfade_dot_v1_dot_migration__pb2.ListDivergencesRequest.SerializeToString,
             crossfade_dot_v1_dot_migration__pb2.ListDivergencesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crossfade.v1.MigrationService/ListAuditEntries',
+            crossfade_dot_v1_dot_migration__pb2.ListAuditEntriesRequest.SerializeToString,
+            crossfade_dot_v1_dot_migration__pb2.ListAuditEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -33,8 +33,10 @@ class MigrationServiceStub:
     what the control documents say. What is told about traffic (shadow reads,
     breaker) is what the answering replica has seen since it started.
 
-    Later verbs (Rollback, Rehearse, Abort, Repair) have their place here; none of
-    them changes what is below.
+    Who calls is taken from the header `x-crossfade-actor` (percent-encoded UTF-8)
+    together with the caller's address, and kept in the audit record.
+
+    A later verb (Repair) has its place here; it changes nothing of what is below.
     """
 
     @_typing.overload
@@ -61,6 +63,35 @@ class MigrationServiceStub:
     GATE_CLOSED if a check failed, with ETAG_MISMATCH if `epoch` was given and
     is not the collection's, and with CONTENTION if another move is running.
     """
+    Rollback: _grpc.UnaryUnaryMultiCallable[_migration_pb2.RollbackRequest, _migration_pb2.MoveStageResponse]
+    """Takes the primary back from DynamoDB to MongoDB, by the same procedure.
+    What MoveStage with MONGO_PRIMARY as target does, but only from
+    DYNAMO_PRIMARY: it never begins a migration. Does nothing and succeeds in
+    MONGO_PRIMARY.
+
+    Fails as MoveStage does.
+    """
+    Rehearse: _grpc.UnaryUnaryMultiCallable[_migration_pb2.RehearseRequest, _migration_pb2.MoveStageResponse]
+    """Moves a collection from MONGO_PRIMARY to DYNAMO_PRIMARY, and back by itself
+    after the given time. Returns when the collection is at DYNAMO_PRIMARY.
+    `rehearsal` of GetCollection tells the rest, and what came of it.
+
+    The way back depends neither on the caller nor on one replica. It waits
+    until two changes of the primary are far enough apart and both stores can be
+    reached, and is tried again if it was aborted. Meanwhile Rollback goes back
+    at once, and Abort as soon as is safe. There is no way on to DYNAMO_ONLY.
+
+    Fails as MoveStage does, and with INVALID_ARGUMENT if the duration is shorter
+    than the time between two changes of the primary (the lease of a replica and
+    5 s), or longer than a day.
+    """
+    Abort: _grpc.UnaryUnaryMultiCallable[_migration_pb2.AbortRequest, _migration_pb2.AbortResponse]
+    """Ends a running change of stage: the old stage is published again, at a new
+    epoch. If no change is running but a rehearsal is, it goes back now and not
+    at its time.
+
+    Fails with STAGE_NOT_ALLOWED if neither is under way.
+    """
     StartJob: _grpc.UnaryUnaryMultiCallable[_migration_pb2.StartJobRequest, _migration_pb2.Job]
     """Starts to copy or to compare all documents of a collection, while clients
     go on, and returns at once; `jobs` of GetCollection tell how it gets on. The
@@ -73,6 +104,8 @@ class MigrationServiceStub:
     """
     ListDivergences: _grpc.UnaryUnaryMultiCallable[_migration_pb2.ListDivergencesRequest, _migration_pb2.ListDivergencesResponse]
     """Lists recorded divergences, the latest first."""
+    ListAuditEntries: _grpc.UnaryUnaryMultiCallable[_migration_pb2.ListAuditEntriesRequest, _migration_pb2.ListAuditEntriesResponse]
+    """Lists who changed what, when and why, the latest first."""
     ListReplicas: _grpc.UnaryUnaryMultiCallable[_migration_pb2.ListReplicasRequest, _migration_pb2.ListReplicasResponse]
     """Lists the replicas of the proxy, by id, those of expired leases included
     until they are forgotten.
@@ -88,8 +121,10 @@ class MigrationServiceAsyncStub(MigrationServiceStub):
     what the control documents say. What is told about traffic (shadow reads,
     breaker) is what the answering replica has seen since it started.
 
-    Later verbs (Rollback, Rehearse, Abort, Repair) have their place here; none of
-    them changes what is below.
+    Who calls is taken from the header `x-crossfade-actor` (percent-encoded UTF-8)
+    together with the caller's address, and kept in the audit record.
+
+    A later verb (Repair) has its place here; it changes nothing of what is below.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -113,6 +148,35 @@ class MigrationServiceAsyncStub(MigrationServiceStub):
     GATE_CLOSED if a check failed, with ETAG_MISMATCH if `epoch` was given and
     is not the collection's, and with CONTENTION if another move is running.
     """
+    Rollback: _aio.UnaryUnaryMultiCallable[_migration_pb2.RollbackRequest, _migration_pb2.MoveStageResponse]  # type: ignore[assignment]
+    """Takes the primary back from DynamoDB to MongoDB, by the same procedure.
+    What MoveStage with MONGO_PRIMARY as target does, but only from
+    DYNAMO_PRIMARY: it never begins a migration. Does nothing and succeeds in
+    MONGO_PRIMARY.
+
+    Fails as MoveStage does.
+    """
+    Rehearse: _aio.UnaryUnaryMultiCallable[_migration_pb2.RehearseRequest, _migration_pb2.MoveStageResponse]  # type: ignore[assignment]
+    """Moves a collection from MONGO_PRIMARY to DYNAMO_PRIMARY, and back by itself
+    after the given time. Returns when the collection is at DYNAMO_PRIMARY.
+    `rehearsal` of GetCollection tells the rest, and what came of it.
+
+    The way back depends neither on the caller nor on one replica. It waits
+    until two changes of the primary are far enough apart and both stores can be
+    reached, and is tried again if it was aborted. Meanwhile Rollback goes back
+    at once, and Abort as soon as is safe. There is no way on to DYNAMO_ONLY.
+
+    Fails as MoveStage does, and with INVALID_ARGUMENT if the duration is shorter
+    than the time between two changes of the primary (the lease of a replica and
+    5 s), or longer than a day.
+    """
+    Abort: _aio.UnaryUnaryMultiCallable[_migration_pb2.AbortRequest, _migration_pb2.AbortResponse]  # type: ignore[assignment]
+    """Ends a running change of stage: the old stage is published again, at a new
+    epoch. If no change is running but a rehearsal is, it goes back now and not
+    at its time.
+
+    Fails with STAGE_NOT_ALLOWED if neither is under way.
+    """
     StartJob: _aio.UnaryUnaryMultiCallable[_migration_pb2.StartJobRequest, _migration_pb2.Job]  # type: ignore[assignment]
     """Starts to copy or to compare all documents of a collection, while clients
     go on, and returns at once; `jobs` of GetCollection tell how it gets on. The
@@ -125,6 +189,8 @@ class MigrationServiceAsyncStub(MigrationServiceStub):
     """
     ListDivergences: _aio.UnaryUnaryMultiCallable[_migration_pb2.ListDivergencesRequest, _migration_pb2.ListDivergencesResponse]  # type: ignore[assignment]
     """Lists recorded divergences, the latest first."""
+    ListAuditEntries: _aio.UnaryUnaryMultiCallable[_migration_pb2.ListAuditEntriesRequest, _migration_pb2.ListAuditEntriesResponse]  # type: ignore[assignment]
+    """Lists who changed what, when and why, the latest first."""
     ListReplicas: _aio.UnaryUnaryMultiCallable[_migration_pb2.ListReplicasRequest, _migration_pb2.ListReplicasResponse]  # type: ignore[assignment]
     """Lists the replicas of the proxy, by id, those of expired leases included
     until they are forgotten.
@@ -139,8 +205,10 @@ class MigrationServiceServicer(metaclass=_abc_1.ABCMeta):
     what the control documents say. What is told about traffic (shadow reads,
     breaker) is what the answering replica has seen since it started.
 
-    Later verbs (Rollback, Rehearse, Abort, Repair) have their place here; none of
-    them changes what is below.
+    Who calls is taken from the header `x-crossfade-actor` (percent-encoded UTF-8)
+    together with the caller's address, and kept in the audit record.
+
+    A later verb (Repair) has its place here; it changes nothing of what is below.
     """
 
     @_abc_1.abstractmethod
@@ -182,6 +250,53 @@ class MigrationServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def Rollback(
+        self,
+        request: _migration_pb2.RollbackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_migration_pb2.MoveStageResponse, _abc.Awaitable[_migration_pb2.MoveStageResponse]]:
+        """Takes the primary back from DynamoDB to MongoDB, by the same procedure.
+        What MoveStage with MONGO_PRIMARY as target does, but only from
+        DYNAMO_PRIMARY: it never begins a migration. Does nothing and succeeds in
+        MONGO_PRIMARY.
+
+        Fails as MoveStage does.
+        """
+
+    @_abc_1.abstractmethod
+    def Rehearse(
+        self,
+        request: _migration_pb2.RehearseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_migration_pb2.MoveStageResponse, _abc.Awaitable[_migration_pb2.MoveStageResponse]]:
+        """Moves a collection from MONGO_PRIMARY to DYNAMO_PRIMARY, and back by itself
+        after the given time. Returns when the collection is at DYNAMO_PRIMARY.
+        `rehearsal` of GetCollection tells the rest, and what came of it.
+
+        The way back depends neither on the caller nor on one replica. It waits
+        until two changes of the primary are far enough apart and both stores can be
+        reached, and is tried again if it was aborted. Meanwhile Rollback goes back
+        at once, and Abort as soon as is safe. There is no way on to DYNAMO_ONLY.
+
+        Fails as MoveStage does, and with INVALID_ARGUMENT if the duration is shorter
+        than the time between two changes of the primary (the lease of a replica and
+        5 s), or longer than a day.
+        """
+
+    @_abc_1.abstractmethod
+    def Abort(
+        self,
+        request: _migration_pb2.AbortRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_migration_pb2.AbortResponse, _abc.Awaitable[_migration_pb2.AbortResponse]]:
+        """Ends a running change of stage: the old stage is published again, at a new
+        epoch. If no change is running but a rehearsal is, it goes back now and not
+        at its time.
+
+        Fails with STAGE_NOT_ALLOWED if neither is under way.
+        """
+
+    @_abc_1.abstractmethod
     def StartJob(
         self,
         request: _migration_pb2.StartJobRequest,
@@ -204,6 +319,14 @@ class MigrationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_migration_pb2.ListDivergencesResponse, _abc.Awaitable[_migration_pb2.ListDivergencesResponse]]:
         """Lists recorded divergences, the latest first."""
+
+    @_abc_1.abstractmethod
+    def ListAuditEntries(
+        self,
+        request: _migration_pb2.ListAuditEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_migration_pb2.ListAuditEntriesResponse, _abc.Awaitable[_migration_pb2.ListAuditEntriesResponse]]:
+        """Lists who changed what, when and why, the latest first."""
 
     @_abc_1.abstractmethod
     def ListReplicas(
