@@ -198,10 +198,10 @@ class Coordinator:
         if complaint := await self._make_ready(flag):
             _log.warning("the rehearsal of %s cannot go back yet: %s", name, complaint)
             return
-        now, reason = await self._control.now(), f"end of the rehearsal: {rehearsal.reason}"
+        now, began = await self._control.now(), _seconds()
+        reason = f"end of the rehearsal: {rehearsal.reason}"
         change = self._change(Stage.MONGO_PRIMARY, rehearsal.actor, reason, now)
-        begun, began = await self._record(flag, change), _seconds()
-        await self._run(begun, _Drive(change, flag.stage, began))
+        await self._run(await self._record(flag, change), _Drive(change, flag.stage, began))
 
     async def _report(self, flag: Flag, now: int) -> None:
         """Write what came of a rehearsal once every replica told what it compared, and forget it."""
