@@ -25,9 +25,9 @@ from bson.timestamp import Timestamp
 
 from proxy.core.collection import Collection, KeyField
 from proxy.core.document import OPTIONS, Document, Fields, Value
+from proxy.core.elements import append, elements, join
 from proxy.core.keys import Key, typed
 from proxy.core.version import LEGACY, Record, Version
-from proxy.stores.mongo.elements import append, elements, join
 
 META = "_cf"
 
