@@ -6,19 +6,18 @@ revive them.
 
 import asyncio
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from pymongo import AsyncMongoClient
-from pymongo.errors import PyMongoError
-
 from proxy.embedded.child import Child, spawn
 from proxy.embedded.missing import MissingPart, PortTaken
 from proxy.embedded.mongod_binary import mongod_command
-from proxy.embedded.ports import is_listening, run_on_port
+from proxy.embedded.ports import run_on_port
 from proxy.embedded.scratch import ScratchDirectory
+from proxy.embedded.wire import run_command
 
 _ADDRESS_IN_USE = 48  # mongod's exit code
 _START_DEADLINE = 30.0  # seconds, for a member to answer and for a primary to be elected
@@ -115,12 +114,17 @@ class ReplicaSet:
 
     async def primary(self) -> Member:
         """The member that takes writes now; waits for an election."""
-        async with AsyncMongoClient[dict[str, Any]](
-            self.uri, serverSelectionTimeoutMS=int(_START_DEADLINE * 1000)
-        ) as client:
-            await client.admin.command("ping")
-            address = await client.address
-        return next(member for member in self._members if address == ("127.0.0.1", member.port))
+        deadline = time.monotonic() + _START_DEADLINE
+        while True:
+            for member in self._members:
+                if not member.child.has_exited and await _is_writable(member.port):
+                    return member
+            if time.monotonic() > deadline:
+                raise MissingPart(
+                    f"The replica set elected no primary within {_START_DEADLINE:.0f} s: "
+                    "is a majority of its members alive?"
+                )
+            await asyncio.sleep(0.02)
 
     def kill(self, member: Member) -> None:
         """SIGKILL one member; its data stays for `revive`."""
@@ -161,34 +165,33 @@ class ReplicaSet:
     async def _initiate(self) -> None:
         first = self._members[0]
         members = [{"_id": n, "host": m.address} for n, m in enumerate(self._members)]
-        async with _direct_client(first.port) as client:
-            await client.admin.command(
-                "replSetInitiate", {"_id": self._name, "members": members, "settings": _ELECTION}
-            )
+        config = {"_id": self._name, "members": members, "settings": _ELECTION}
+        await run_command(first.port, {"replSetInitiate": config}, _START_DEADLINE)
         await self.primary()
         if not await first.child.wait_until(self._is_complete, _START_DEADLINE):
             raise first.child.died_early()
 
     async def _is_complete(self) -> bool:
         """Whether every member is primary or secondary, so that w:majority survives a kill."""
-        async with _direct_client(self._members[0].port) as client:
-            status = await client.admin.command("replSetGetStatus")
+        status = await run_command(self._members[0].port, {"replSetGetStatus": 1})
         return all(member["stateStr"] in ("PRIMARY", "SECONDARY") for member in status["members"])
 
 
-def _direct_client(port: int, patience_ms: int = 10_000) -> AsyncMongoClient[dict[str, Any]]:
-    return AsyncMongoClient("127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=patience_ms)
-
-
 async def _answers(port: int) -> bool:
-    if not is_listening("127.0.0.1", port):
-        return False  # cheaper than a driver's failed connection and its pause before the next
-    async with _direct_client(port, patience_ms=1000) as client:
-        try:
-            await client.admin.command("ping")
-        except PyMongoError:
-            return False
-    return True
+    return await _hello(port) is not None
+
+
+async def _is_writable(port: int) -> bool:
+    hello = await _hello(port)
+    return hello is not None and bool(hello["isWritablePrimary"])
+
+
+async def _hello(port: int) -> dict[str, Any] | None:
+    """None when nobody answers."""
+    try:
+        return await run_command(port, {"hello": 1}, timeout=1.0)
+    except OSError:
+        return None
 
 
 def _reason_of_death(child: Child, port: int) -> MissingPart:
