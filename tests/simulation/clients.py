@@ -1,90 +1,237 @@
-"""Simulated clients: they call whichever replica lives, and write down what they saw."""
+"""Simulated clients: they call whichever replica serves, and write down what they saw."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from random import Random
+from typing import Any, Protocol
 
-from proxy.core.document import Document
 from proxy.core.errors import CrossfadeError, Outcome
 from proxy.core.filter import Comparator, Compare
-from proxy.core.keys import Key, key_of
-from proxy.core.update import Set
+from proxy.core.update import Push, Set
 from proxy.core.write import Delete, Modify, Precondition, Replace
-from proxy.flow.pipeline import Pipeline
-from tests.fixtures.memory_world import jobs
+from proxy.flow.pipeline import Pipeline, Written
+from tests.simulation.documents import (
+    COLLECTION,
+    FREE_JOBS,
+    LISTS,
+    REGISTERS,
+    document,
+    items_of,
+    key,
+    value_of,
+)
 from tests.simulation.history import Call, Fate, History, Verb
+from tests.simulation.replica import SimulatedReplica
+from tests.simulation.reservations import NOBODY
+from tests.simulation.virtual_time import START
 
-COLLECTION = jobs()
+NAME = COLLECTION.name
 PATIENCE = 3.0
 """Virtual seconds after which a client gives a call up as unknown."""
+ATTEMPTS = 3
+"""How often a call with a request id is made before it is given up."""
+
+Request = Callable[[Pipeline], Coroutine[Any, Any, None]]
 
 
-def document(name: str, value: int) -> Document:
-    fields = {"deployment_key": "d", "webtask_container": "c", "webtask_name": name}
-    return Document({"_id": name, **fields, "n": value})
+class Surroundings(Protocol):
+    """What a client needs to know of its world."""
+
+    history: History
+    slips: list[str]
+
+    def route(self) -> SimulatedReplica | None: ...
+
+    async def think(self, rng: Random) -> None: ...
 
 
-def key(name: str) -> Key:
-    return key_of(COLLECTION, document(name, 0).fields)
+class Caller:
+    """One caller with one call at a time; `number` sets its values apart from everybody else's."""
 
-
-class Client:
-    """One caller with one call at a time."""
-
-    def __init__(
-        self, name: str, rng: Random, history: History, route: Callable[[], Pipeline | None]
-    ) -> None:
-        self.name = name
+    def __init__(self, number: int, rng: Random, world: Surroundings) -> None:
+        self.name = f"c{number}"
         self._rng = rng
-        self._history = history
-        self._route = route
-        self._values = 0
+        self._world = world
+        self._values = number * 1_000_000
+
+    async def work(self, end: float) -> None:
+        """Call after call until the virtual time `end`."""
+        while asyncio.get_running_loop().time() < end:
+            await self._world.think(self._rng)
+            await self.act()
+
+    async def act(self) -> None:
+        raise NotImplementedError
+
+    def route(self) -> SimulatedReplica | None:
+        """The replica that takes the next call."""
+        return self._world.route()
+
+    def begin(self, verb: Verb, name: str, **rest: Any) -> Call:
+        return self._world.history.begin(Call(self.name, verb, name, _now(), **rest))
+
+    def new_value(self) -> int:
+        self._values += 1
+        return self._values
+
+    async def request(self, call: Call, request: Request, attempts: int = 1) -> None:
+        """Make the call, again while its fate is unknown, and note how it ended."""
+        for attempt in range(attempts):
+            fate = await self._attempt(call, request)
+            if fate is Fate.REFUSED and attempt:
+                fate = Fate.UNKNOWN  # this attempt was not applied; one before it may have been
+            call.fate = fate
+            if fate is not Fate.UNKNOWN:
+                call.returned = _now()
+                return
+
+    async def _attempt(self, call: Call, request: Request) -> Fate:
+        replica = self.route()
+        if replica is None:
+            return Fate.REFUSED
+        call.note = f"{call.note} {replica.name}".strip()
+        task = replica.serve(request)
+        await asyncio.wait((task,), timeout=PATIENCE)
+        if not task.done():
+            if self._rng.random() < 0.5:
+                task.cancel()  # the server learns of it; otherwise it goes on for nobody
+            return Fate.UNKNOWN
+        return self._fate_of(task)
+
+    def _fate_of(self, task: asyncio.Task[Any]) -> Fate:
+        if task.cancelled():
+            return Fate.UNKNOWN
+        match task.exception():
+            case None:
+                return Fate.OK
+            case CrossfadeError() as error:
+                return Fate.REFUSED if error.outcome is Outcome.NOT_APPLIED else Fate.UNKNOWN
+            case error:
+                self._world.slips.append(f"a call ended in {error!r}")
+                return Fate.UNKNOWN
+
+
+class RegisterClient(Caller):
+    """Reads, writes, changes and deletes registers, and writes what others write past the proxy."""
+
+    VERBS = (Verb.READ, Verb.READ, Verb.READ, Verb.PUT, Verb.CHANGE, Verb.CHANGE, Verb.DELETE)
+
+    def __init__(self, number: int, rng: Random, world: Surroundings, names: tuple[str, ...]) -> None:
+        super().__init__(number, rng, world)
+        self._names = names
         self._seen: dict[str, int] = {}
 
-    async def work(self, names: list[str], until: float) -> None:
-        """Call after call until the virtual time `until`."""
-        loop = asyncio.get_running_loop()
-        while loop.time() < until:
-            await asyncio.sleep(self._rng.expovariate(1 / 0.15))
-            pipeline = self._route()
-            if pipeline is not None:
-                await self._call(pipeline, self._rng.choice(names))
+    async def act(self) -> None:
+        name = self._rng.choice(self._names)
+        call = self.begin(self._rng.choice(self.VERBS), name)
+        performs = {
+            Verb.READ: self._read,
+            Verb.PUT: self._put,
+            Verb.CHANGE: self._change,
+            Verb.DELETE: self._delete,
+        }
+        await performs[call.verb](call)
 
-    async def _call(self, pipeline: Pipeline, name: str) -> None:
-        verb = self._rng.choice([Verb.READ, Verb.READ, Verb.PUT, Verb.CHANGE, Verb.CHANGE, Verb.DELETE])
-        call = self._history.begin(Call(self.name, verb, name, asyncio.get_running_loop().time()))
-        if verb in (Verb.PUT, Verb.CHANGE):
-            self._values += 1
-            call.value = int(self.name[1:]) * 1_000_000 + self._values
-        call.expected = self._seen.get(name, -1) if verb is Verb.CHANGE else None
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._perform(pipeline, call)
-            call.fate = Fate.OK
-        except TimeoutError:
-            return
-        except CrossfadeError as error:
-            call.fate = Fate.REFUSED if error.outcome is Outcome.NOT_APPLIED else Fate.UNKNOWN
-        call.returned = asyncio.get_running_loop().time()
+    async def _read(self, call: Call) -> None:
+        await self.request(call, _reading(call))
+        if call.fate is Fate.OK and call.value is not None:
+            self._seen[call.key] = call.value
 
-    async def _perform(self, pipeline: Pipeline, call: Call) -> None:
-        op = self._rng.randbytes(16)
+    async def _put(self, call: Call) -> None:
+        call.value = self.new_value()
+        put = Replace(key(call.key), document(call.key, n=call.value), upsert=True)
+        await self.request(call, _writing(call, put, self._rng.randbytes(16)))
+
+    async def _change(self, call: Call) -> None:
+        call.value, call.expected = self.new_value(), self._seen.get(call.key, -1)
+        wanted = Precondition(Compare("n", Comparator.EQ, call.expected))
+        change = Modify(key(call.key), (Set("n", call.value),), wanted)
+        await self.request(call, _writing(call, change, self._rng.randbytes(16)))
+
+    async def _delete(self, call: Call) -> None:
+        await self.request(call, _writing(call, Delete(key(call.key)), self._rng.randbytes(16)))
+
+
+class ListClient(Caller):
+    """Appends to lists, repeating an append whose fate is unknown, and reads them."""
+
+    async def act(self) -> None:
+        name = self._rng.choice(LISTS)
+        if self._rng.random() < 0.5:
+            call = self.begin(Verb.LIST, name)
+            await self.request(call, _reading(call))
+        else:
+            await self._append(self.begin(Verb.APPEND, name, value=self.new_value()))
+
+    async def _append(self, call: Call) -> None:
         target = key(call.key)
-        match call.verb:
-            case Verb.READ:
-                [record] = await pipeline.get("jobs", [target])
-                call.value = record.document.fields["n"] if record and record.document else None
-                if call.value is not None:
-                    self._seen[call.key] = call.value
-            case Verb.PUT:
-                assert call.value is not None
-                put = Replace(target, document(call.key, call.value), upsert=True)
-                await pipeline.write("jobs", put, op)
-            case Verb.CHANGE:
-                wanted = Precondition(Compare("n", Comparator.EQ, call.expected))
-                change = Modify(target, (Set("n", call.value),), wanted)
-                call.matched = (await pipeline.write("jobs", change, op)).result.matched
-            case Verb.DELETE:
-                call.matched = (await pipeline.write("jobs", Delete(target), op)).result.matched
+        push = Modify(target, (Push("items", (call.value,)),), upsert=True, seed=document(call.key))
+        op = self._rng.randbytes(16)
+        await self.request(call, _writing(call, push, op), self._rng.choice([1, ATTEMPTS]))
+
+
+class Worker(Caller):
+    """Reserves whichever job is first, works on it for a while, and lets it go."""
+
+    async def act(self) -> None:
+        call = self.begin(Verb.TAKE, "", value=self.new_value())
+        await self.request(call, self._taking(call))
+        if call.fate is Fate.OK and call.matched:
+            await self._world.think(self._rng)
+            await self._release(call)
+
+    def _taking(self, call: Call) -> Request:
+        async def request(pipeline: Pipeline) -> None:
+            written = await pipeline.take_first(NAME, FREE_JOBS, (Set("owner", call.value),))
+            call.matched = written.result.matched
+            if after := written.result.after:
+                call.key = str(after.key.values[-1])
+
+        return request
+
+    async def _release(self, taken: Call) -> None:
+        mine = Precondition(Compare("owner", Comparator.EQ, taken.value))
+        call = self.begin(Verb.RELEASE, taken.key, value=taken.value)
+        release = Modify(key(taken.key), (Set("owner", NOBODY),), mine)
+        await self.request(call, _writing(call, release, self._rng.randbytes(16)), ATTEMPTS)
+
+
+class Reader(Caller):
+    """Reads from one replica what there is in the end."""
+
+    def __init__(self, number: int, rng: Random, world: Surroundings, replica: SimulatedReplica) -> None:
+        super().__init__(number, rng, world)
+        self._replica = replica
+
+    async def read(self, name: str) -> None:
+        """Until there is an answer: nothing is in the way any more."""
+        call = self.begin(Verb.LIST if name in LISTS else Verb.READ, name)
+        await self.request(call, _reading(call), 1000)
+
+    def route(self) -> SimulatedReplica | None:
+        return self._replica
+
+
+def _reading(call: Call) -> Request:
+    async def request(pipeline: Pipeline) -> None:
+        [record] = await pipeline.get(NAME, [key(call.key)])
+        if call.verb is Verb.LIST:
+            call.items = items_of(record)
+        else:
+            call.value = value_of(record)
+
+    return request
+
+
+def _writing(call: Call, command: Replace | Modify | Delete, op: bytes) -> Request:
+    async def request(pipeline: Pipeline) -> None:
+        written: Written = await pipeline.write(NAME, command, op)
+        call.matched = written.result.matched
+
+    return request
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time() - START

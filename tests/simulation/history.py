@@ -1,9 +1,4 @@
-"""What the clients of a simulation saw, and whether one register per key could have done it.
-
-A history is linearizable when every operation can be given a moment between its call and its return so that
-all results are those of one register that does one thing at a time. A failed call is "maybe applied": its
-moment may be any time after its call, or never. The search is Wing and Gong's with memory (Lowe), per key.
-"""
+"""What the clients of a simulation saw: every call with its key, its times and how it ended."""
 
 from __future__ import annotations
 
@@ -11,27 +6,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+NEVER = float("inf")
+
 
 class Verb(Enum):
-    READ = "read"
-    PUT = "put"  # replace or insert: the value becomes `value`
+    READ = "read"  # of a register
+    PUT = "put"  # upsert: the value becomes `value`
     CHANGE = "change"  # conditional: only over `expected`
     DELETE = "delete"
+    APPEND = "append"  # `value` goes to the end of the list
+    LIST = "list"  # reads a list
+    TAKE = "take"  # reserves whichever job is first: `key` is empty until the reply names it
+    RELEASE = "release"
 
 
 class Fate(Enum):
     """How a call ended."""
 
     OK = "ok"
-    REFUSED = "refused"  # certainly not applied: leaves no trace
-    UNKNOWN = "unknown"
+    REFUSED = "refused"  # certainly not applied
+    UNKNOWN = "unknown"  # maybe applied, now, later or never
 
 
 @dataclass(slots=True)
 class Call:
     """One call on one key. `value` is what was written, or what a read returned (None: no document).
 
-    `matched` is what a conditional write or delete reported. Times are virtual seconds.
+    `matched` is what a conditional write or delete reported; `items` what a list was read as. Times are
+    virtual seconds since the start.
     """
 
     client: str
@@ -40,14 +42,23 @@ class Call:
     called: float
     value: int | None = None
     expected: int | None = None
-    returned: float = float("inf")
+    returned: float = NEVER
     fate: Fate = Fate.UNKNOWN
     matched: bool | None = None
+    items: tuple[int, ...] = ()
+    note: str = ""  # replica and attempts, for whoever reads the history
+
+    def __str__(self) -> str:
+        seen = f" {list(self.items)}" if self.verb is Verb.LIST else f" {self.value}"
+        over = f" over {self.expected}" if self.verb is Verb.CHANGE else ""
+        matched = "" if self.matched is None else f" matched={self.matched}"
+        span = f"{self.called:9.4f} {self.returned:9.4f}"
+        return f"{span} {self.client} {self.verb.value} {self.key}{seen}{over}{matched} {self.fate.value} {self.note}"
 
 
 @dataclass(slots=True)
 class History:
-    """All calls of one simulation."""
+    """All calls of one simulation, in the order in which they were begun."""
 
     calls: list[Call] = field(default_factory=list)
 
@@ -55,54 +66,8 @@ class History:
         self.calls.append(call)
         return call
 
-    def keys(self) -> list[str]:
-        return sorted({call.key for call in self.calls})
+    def of(self, key: str) -> Sequence[Call]:
+        return [call for call in self.calls if call.key == key]
 
-    def of(self, key: str) -> list[Call]:
-        return [call for call in self.calls if call.key == key and call.fate is not Fate.REFUSED]
-
-
-def step(call: Call, state: int | None) -> tuple[bool, int | None]:
-    """Whether the register in `state` may answer this call as it was answered, and its state afterwards."""
-    certain = call.fate is Fate.OK
-    match call.verb:
-        case Verb.READ:
-            return (not certain or state == call.value), state
-        case Verb.PUT:
-            return True, call.value
-        case Verb.CHANGE:
-            applies = state == call.expected
-            return (not certain or call.matched == applies), call.value if applies else state
-        case Verb.DELETE:
-            exists = state is not None
-            return (not certain or call.matched == exists), None
-
-
-def is_linearizable(calls: Sequence[Call], initial: int | None, final: int | None) -> bool:
-    """True when one register, starting at `initial` and ending at `final`, explains every result.
-
-    Calls of unknown fate may take effect at any time after their call, or not at all.
-    """
-    relevant = [c for c in calls if not (c.verb is Verb.READ and c.fate is not Fate.OK)]
-    ordered = sorted(relevant, key=lambda call: call.called)
-    must = sum(1 << i for i, call in enumerate(ordered) if call.fate is Fate.OK)
-    seen: set[tuple[int, int | None]] = set()
-    stack: list[tuple[int, int | None]] = [(0, initial)]
-    while stack:
-        done, state = stack.pop()
-        if (done, state) in seen:
-            continue
-        seen.add((done, state))
-        if done & must == must and state == final:
-            return True
-        earliest_return = min(
-            (c.returned for i, c in enumerate(ordered) if not done >> i & 1 and c.fate is Fate.OK),
-            default=float("inf"),
-        )
-        for i, call in enumerate(ordered):
-            if done >> i & 1 or call.called > earliest_return:
-                continue
-            allowed, after = step(call, state)
-            if allowed:
-                stack.append((done | 1 << i, after))
-    return False
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.calls))

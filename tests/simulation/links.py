@@ -1,7 +1,7 @@
 """How one replica reaches the shared world: every call may be late, lost, answered after all, or cut short.
 
-A link stands between a replica and a store. When the replica crashes, its links never answer again: whatever
-it was doing stops between two awaits, as a killed process does.
+A link stands between a replica and a store. When the replica's process stops, its links stop with it: whatever
+it was doing stops between two awaits, for good when it was killed, for a while when it was frozen.
 """
 
 from __future__ import annotations
@@ -18,44 +18,70 @@ from proxy.stores.memory.control import MemoryControl
 from proxy.stores.memory.feed import MemoryFeed
 
 
-class Link:
-    """One replica's way to one store. All chances are per step; all times virtual seconds."""
+class Process:
+    """What SIGKILL and SIGSTOP act on."""
 
-    def __init__(self, rng: Random, loss: float = 0.0) -> None:
+    def __init__(self) -> None:
+        self.is_stopped = False
+        self.is_dead = False
+        self._thawed = asyncio.Event()
+
+    def kill(self) -> None:
+        self.is_dead = self.is_stopped = True
+
+    def freeze(self) -> None:
+        if not self.is_stopped:
+            self.is_stopped = True
+            self._thawed = asyncio.Event()
+
+    def thaw(self) -> None:
+        if not self.is_dead:
+            self.is_stopped = False
+            self._thawed.set()
+
+    async def go_on(self) -> None:
+        """Return when the process runs: never, for a dead one."""
+        while self.is_stopped:
+            await (asyncio.Event() if self.is_dead else self._thawed).wait()
+
+
+class Link:
+    """One replica's way to one store. Chances are per step, times are virtual seconds."""
+
+    def __init__(self, process: Process, rng: Random, loss: float = 0.0) -> None:
+        self._process = process
         self._rng = rng
         self.loss = loss
-        self.is_dead = False
         self.is_cut = False
-        self.is_calm = False
-        self._frozen: asyncio.Event | None = None
+        self.slowness = 0.0
+        self._quiet_loss = loss
+
+    def heal(self) -> None:
+        """Undo what a nemesis did to it."""
+        self.is_cut, self.slowness, self.loss = False, 0.0, self._quiet_loss
+
+    def calm(self) -> None:
+        """From now on nothing goes wrong here."""
+        self._quiet_loss = 0.0
+        self.heal()
 
     async def pause(self) -> None:
         """What passes before and after every atomic moment."""
-        await self._stop_here()
+        process = self._process
+        if process.is_stopped:
+            await process.go_on()
         await asyncio.sleep(self._delay())
-        await self._stop_here()
-        if self.is_cut or (not self.is_calm and self._rng.random() < self.loss):
+        if process.is_stopped:
+            await process.go_on()
+        if self.is_cut or (self.loss and self._rng.random() < self.loss):
             await asyncio.sleep(self._rng.uniform(0.0, 0.3))
             raise Unavailable("the connection broke", outcome=Outcome.UNKNOWN)
 
-    def freeze(self) -> None:
-        """Stop where it stands, as SIGSTOP does."""
-        self._frozen = self._frozen or asyncio.Event()
-
-    def thaw(self) -> None:
-        if self._frozen:
-            self._frozen.set()
-            self._frozen = None
-
     def _delay(self) -> float:
-        slow = not self.is_calm and self._rng.random() < 0.03
-        return self._rng.uniform(0.05, 0.6) if slow else self._rng.expovariate(1 / 0.003)
-
-    async def _stop_here(self) -> None:
-        if self.is_dead:
-            await asyncio.Event().wait()
-        while self._frozen:
-            await self._frozen.wait()
+        dice = self._rng.random()
+        if self.slowness:
+            return self.slowness * 2 * dice
+        return 0.4 * self._rng.random() if self._quiet_loss and dice < 0.02 else 0.008 * dice * dice
 
 
 class LinkedControl:
@@ -67,13 +93,15 @@ class LinkedControl:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._shared, name)
+        pause = self._link.pause
 
         async def call(*args: Any) -> Any:
-            await self._link.pause()
+            await pause()
             answer = await method(*args)
-            await self._link.pause()
+            await pause()
             return answer
 
+        self.__dict__[name] = call
         return call
 
     async def watch(self) -> AsyncIterator[Flag]:

@@ -1,271 +1,195 @@
 """The simulated world: replicas of the real application on shared memory stores, clients, and a nemesis.
 
 One seed decides everything: who calls what and when, every delay, every lost reply, every crash. The verdict
-is that of the histories (linearizable per key), of the stores (equal in the end) and of the epochs (never
-falling).
+is that of the histories, of what the stores hold in the end, and of what no flag and no document may ever do.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextvars
+import itertools
+from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 
-from proxy.core.errors import CrossfadeError
 from proxy.core.flag import Flag
-from proxy.core.keys import Key
-from proxy.core.silence import SilentSignals
 from proxy.core.stage import Stage, StoreName
-from proxy.core.version import Record
-from proxy.flow.pipeline import Pipeline
-from proxy.stores.memory.control import MemoryControl, MemoryDivergences
-from proxy.stores.memory.feed import MemoryFeed
-from proxy.stores.memory.store import MemoryFence, MemoryStore, MemoryTable
-from proxy.wiring import App, Parts
-from tests.simulation.clients import COLLECTION, Client, key
-from tests.simulation.history import History, is_linearizable
-from tests.simulation.links import Link, LinkedControl, LinkedFeed
+from proxy.reconcile.checkpoint import Health, Place, feed_job
+from proxy.stores.memory.control import MemoryDivergences
+from tests.simulation.bypass import BypassWriter
+from tests.simulation.clients import Caller, ListClient, Reader, RegisterClient, Worker
+from tests.simulation.documents import COLLECTION, JOBS, LISTS, OLD, REGISTERS, SHARED, legacy
+from tests.simulation.history import Fate, History
+from tests.simulation.judgement import Remains, judge, unequal_documents
+from tests.simulation.nemesis import Nemesis
+from tests.simulation.operating import Operator
+from tests.simulation.replica import SimulatedReplica
+from tests.simulation.reservations import NOBODY
+from tests.simulation.shared import SharedControl, SharedTable, virtual_now
+from tests.simulation.tracing import Trace
 
-NAMES = ["a", "b", "c"]
-LEASE = 0.6
-TROUBLE = 40.0
-"""Virtual seconds of traffic under faults; the stage moves about every seven."""
-CALM = 15.0
+NAME = COLLECTION.name
+TROUBLE = 21.0
+"""Virtual seconds of traffic under faults."""
+CALM = 60.0
 """Virtual seconds without faults or traffic, in which everything must converge."""
-
-
-class SimulatedClock:
-    """Virtual wall time, seeded dice; every replica's clock is off by a constant."""
-
-    def __init__(self, rng: Random, skew: float) -> None:
-        self._rng = rng
-        self._skew = skew
-
-    def now(self) -> int:
-        return int((asyncio.get_running_loop().time() + self._skew) * 1000)
-
-    def random(self) -> float:
-        return self._rng.random()
-
-    def new_op(self) -> bytes:
-        return self._rng.randbytes(16)
-
-
-class WatchedTable(MemoryTable):
-    """Notices when the epoch of a document falls."""
-
-    def __init__(self, complaints: list[str]) -> None:
-        super().__init__()
-        self._complaints = complaints
-
-    def put(self, key: Key, record: Record | None) -> None:
-        known = self.records.get(key)
-        if known and record and record.version.epoch < known.version.epoch:
-            self._complaints.append(f"the epoch of {key.values} fell: {known.version} to {record.version}")
-        super().put(key, record)
-
-
-@dataclass
-class SimulatedReplica:
-    """One life of one proxy process."""
-
-    app: App
-    links: dict[str, Link]
-    tasks: asyncio.TaskGroup | None = None
-    is_serving: bool = False
-
-    def crash(self) -> None:
-        self.is_serving = False
-        for link in self.links.values():
-            link.is_dead = True
-
-    def each_link(self, act: Callable[[Link], None]) -> None:
-        for link in self.links.values():
-            act(link)
+CROWDED, BUSY = 0.2, 0.8
+"""Virtual seconds after a change of the flag in which clients hardly pause, and in which they pause little."""
 
 
 @dataclass
 class Verdict:
-    """What one seed came to; no complaints means that every promise was kept."""
+    """What one seed came to. `broken` are promises broken where a client or an operator could see it, `slips`
+    rules that the code broke within; none of either means that all was well."""
 
     seed: int
-    complaints: list[str]
-    calls: int
-    flips: int
-    crashes: int
-    history: History = field(repr=False, default_factory=History)
+    broken: list[str]
+    slips: list[str]
+    calls: int = 0
+    unknown: int = 0
+    flips: int = 0
+    crashes: int = 0
+    moments: Counter[str] = field(default_factory=Counter)
+    history: str = field(repr=False, default="")
 
 
 class World:
     """Everything that one seed makes."""
 
-    def __init__(self, seed: int) -> None:
-        self.rng = Random(seed)
+    def __init__(self, seed: int, trace: Trace) -> None:
         self.seed = seed
-        self.complaints: list[str] = []
+        self.trace = trace
+        self.rng = Random(seed)
+        self.slips: list[str] = []
         self.history = History()
-        self.tables = {name: WatchedTable(self.complaints) for name in StoreName}
-        self.control = MemoryControl(lambda: int(asyncio.get_running_loop().time() * 1000))
+        self.tables = {name: SharedTable(name.value, self.slips, trace) for name in StoreName}
+        self.mongo = self.tables[StoreName.MONGODB]
+        self.control = SharedControl(self.mongo, self.slips, trace)
         self.divergences = MemoryDivergences()
+        self.context = contextvars.copy_context()
         self.replicas: list[SimulatedReplica] = []
-        self.lives = 0
-        self.flips = 0
-        self.crashes = 0
-        self.is_calm = False
+        self.nemesis = Nemesis(self, self._dice())
+        self.operator = Operator(self, self.nemesis, self._dice())
+        self.bypass = BypassWriter(self._dice(), self.mongo)
+        self._names = itertools.count(1)
+
+    def _dice(self) -> Random:
+        return Random(self.rng.random())
 
     async def run(self) -> Verdict:
-        loop = asyncio.get_running_loop()
-        await self.control.create(
-            Flag(COLLECTION.name, 1, Stage.MONGO_PRIMARY, self.control_now(), mirrored_since=1)
-        )
-        for _ in range(3):
-            await self.boot()
-        end = loop.time() + TROUBLE
-        clients = [
-            Client(f"c{number}", Random(self.rng.random()), self.history, self.route) for number in range(4)
-        ]
-        await asyncio.gather(
-            *(client.work(NAMES, end) for client in clients), self.trouble(end), self.operate(end)
-        )
-        await self.calm_down()
-        self.judge()
+        self.nemesis.arm()
+        try:
+            await self._live()
+        finally:
+            self.nemesis.disarm()
+        calls = self.history.calls
         return Verdict(
-            self.seed, self.complaints, len(self.history.calls), self.flips, self.crashes, self.history
+            self.seed,
+            list(judge(self._remains())),
+            self.slips,
+            calls=len(calls),
+            unknown=sum(call.fate is Fate.UNKNOWN for call in calls),
+            flips=self.operator.flips,
+            crashes=self.nemesis.crashes,
+            moments=self.nemesis.struck,
+            history=str(self.history),
         )
 
-    def control_now(self) -> int:
-        return int(asyncio.get_running_loop().time() * 1000)
+    def _remains(self) -> Remains:
+        self.slips += [slip for replica in self.serving() for slip in replica.broken_tasks()]
+        return Remains(self.history, self.flag(), self.tables, self.bypass.left)
+
+    async def _live(self) -> None:
+        await self._found()
+        for _ in range(3):
+            await self.boot()
+        end = asyncio.get_running_loop().time() + TROUBLE
+        clients = self._clients()
+        await asyncio.gather(
+            *(client.work(end) for client in clients),
+            self._write_past_the_proxy(end),
+            self.nemesis.roam(end),
+            self.operator.work(end),
+        )
+        await self._calm_down()
+        await self._read_everything()
+
+    async def _found(self) -> None:
+        """The collection as the seed finds it."""
+        stage = self.rng.choice([Stage.MONGO_ONLY, *[Stage.MONGO_PRIMARY] * 2, Stage.DYNAMO_PRIMARY])
+        flag = Flag(NAME, 1, stage, virtual_now() - 60_000, mirrored_since=1 if stage.mirror else 0)
+        await self.control.create(flag)
+        old = [legacy(name, n=1) for name in OLD]
+        queue = [legacy(name, owner=NOBODY, next_available_at=10) for name in JOBS]
+        for table in self.tables.values() if stage.mirror else (self.mongo,):
+            table.records |= {record.key: record for record in (*old, *queue)}
+        if stage is Stage.DYNAMO_PRIMARY:
+            self.mongo.fence = 1
+        place = Place(stage.primary, "0", "0")  # somebody has followed the feed so far
+        await self.control.save_job(feed_job(NAME, 1, place, Health(virtual_now()), {}, virtual_now()))
+
+    def _clients(self) -> list[Caller]:
+        registers = [RegisterClient(number, self._dice(), self, REGISTERS) for number in (1, 2, 3)]
+        lists = [ListClient(number, self._dice(), self) for number in (4, 5, 6)]
+        mixed = RegisterClient(7, self._dice(), self, SHARED)
+        return [*registers, *lists, mixed, *(Worker(number, self._dice(), self) for number in (8, 9))]
 
     async def boot(self) -> None:
         """Start a replica; it takes its place in the routing once it has started."""
-        self.lives += 1
-        loss = self.rng.choice([0.0, 0.01, 0.05])
-        links = {name: Link(Random(self.rng.random()), loss) for name in ("mongo", "dynamo", "control")}
-        replica = SimulatedReplica(self._application(f"r{self.lives}", links), links)
-        replica.each_link(lambda link: setattr(link, "is_calm", self.is_calm))
+        replica = SimulatedReplica(
+            f"r{next(self._names)}", self._dice(), COLLECTION, self.tables, self.control, self.divergences
+        )
         self.replicas.append(replica)
-        while not replica.is_serving:
-            try:
-                await replica.app.start()
-                replica.is_serving = True
-            except CrossfadeError:
-                await asyncio.sleep(0.1)
+        await replica.start()
+        self.trace(f"{replica.name} serves")
 
-    def route(self) -> Pipeline | None:
-        serving = [replica for replica in self.replicas if replica.is_serving]
-        return self.rng.choice(serving).app.pipeline if serving else None
+    def flag(self) -> Flag:
+        return self.control.peek(NAME)
 
-    async def operate(self, end: float) -> None:
-        """Flip the primary to and fro, as fast as the spacing allows, for reasons of our own."""
-        loop = asyncio.get_running_loop()
-        while loop.time() < end - 8:
-            await asyncio.sleep(self.rng.uniform(6.0, 8.0))
-            flag = await self.control.flag(COLLECTION.name)
-            target = Stage.DYNAMO_PRIMARY if flag.stage is Stage.MONGO_PRIMARY else Stage.MONGO_PRIMARY
-            serving = [replica for replica in self.replicas if replica.is_serving]
-            if not serving:
-                continue
-            ambush = asyncio.create_task(self._ambush(serving))
-            try:
-                async with asyncio.timeout(8):
-                    coordinator = self.rng.choice(serving).app.coordinator
-                    report = await coordinator.move(
-                        COLLECTION.name, target, actor="sim", reason="sim", dry_run=False, override=True
-                    )
-                    self.flips += report.executed
-            except (CrossfadeError, TimeoutError):
-                continue
-            finally:
-                await ambush
+    def serving(self) -> list[SimulatedReplica]:
+        return [replica for replica in self.replicas if replica.is_serving]
 
-    async def _ambush(self, serving: list[SimulatedReplica]) -> None:
-        """Trouble at the worst moment: while the primary changes, and just after."""
-        await asyncio.sleep(self.rng.expovariate(1 / 0.01))
-        victims = [self.rng.choice(serving) for _ in range(self.rng.randint(0, 2))]
-        acts = [self.rng.choice([self._freeze, self._cut_off, self._lose_much]) for _ in victims]
-        await asyncio.gather(*(act(victim) for act, victim in zip(acts, victims, strict=True)))
+    def route(self) -> SimulatedReplica | None:
+        serving = self.serving()
+        return self.rng.choice(serving) if serving else None
 
-    async def _lose_much(self, replica: SimulatedReplica) -> None:
-        link = replica.links[self.rng.choice(["mongo", "dynamo"])]
-        before, link.loss = link.loss, 0.4
-        await asyncio.sleep(self.rng.uniform(0.5, 4.0))
-        link.loss = before
+    async def think(self, rng: Random) -> None:
+        """Clients crowd around the moments that matter."""
+        await asyncio.sleep(rng.expovariate(1 / self._pause()))
 
-    async def trouble(self, end: float) -> None:
-        """Crash, freeze and cut off replicas, one trouble at a time."""
+    def _pause(self) -> float:
+        since = asyncio.get_running_loop().time() - self.control.changed_at
+        if self.flag().change is not None or since < CROWDED:
+            return 0.02
+        return 0.1 if since < BUSY else 0.9
+
+    async def _write_past_the_proxy(self, end: float) -> None:
         loop = asyncio.get_running_loop()
         while loop.time() < end:
-            await asyncio.sleep(self.rng.expovariate(1 / 4))
-            replica = self.rng.choice([one for one in self.replicas if one.is_serving] or self.replicas)
-            act = self.rng.choice([self._crash, self._freeze, self._cut_off])
-            await act(replica)
+            await self.think(self.rng)
+            self.bypass.act(self.flag())
 
-    async def _crash(self, replica: SimulatedReplica) -> None:
-        if not replica.is_serving:
-            return
-        replica.crash()
-        self.crashes += 1
-        await asyncio.sleep(self.rng.uniform(0.1, 2.0))
-        await self.boot()
+    async def _calm_down(self) -> None:
+        """Until nothing is under way any more and the stores have had time to become equal."""
+        loop = asyncio.get_running_loop()
+        self.nemesis.relent()
+        deadline = loop.time() + CALM
+        await self.operator.finish()
+        while loop.time() < deadline and not self._is_quiet():
+            await asyncio.sleep(0.5)
+        await asyncio.sleep(1.5)
 
-    async def _freeze(self, replica: SimulatedReplica) -> None:
-        replica.each_link(Link.freeze)
-        await asyncio.sleep(self.rng.uniform(0.1, 3.0))
-        replica.each_link(Link.thaw)
+    def _is_quiet(self) -> bool:
+        idle = all(replica.is_idle for replica in self.serving())
+        return idle and self.flag().change is None and self.are_equal()
 
-    async def _cut_off(self, replica: SimulatedReplica) -> None:
-        link = replica.links[self.rng.choice(sorted(replica.links))]
-        link.is_cut = True
-        await asyncio.sleep(self.rng.uniform(0.1, 4.0))
-        link.is_cut = False
+    def are_equal(self) -> bool:
+        return not any(unequal_documents(self.flag(), self.tables))
 
-    async def calm_down(self) -> None:
-        self.is_calm = True
-        for replica in self.replicas:
-            replica.each_link(lambda link: setattr(link, "is_calm", True))
-            replica.each_link(Link.thaw)
-        await asyncio.sleep(CALM)
-
-    def judge(self) -> None:
-        """Every promise, checked on what is left."""
-        mongo, dynamo = (self.tables[name].records for name in (StoreName.MONGODB, StoreName.DYNAMODB))
-        for name in NAMES:
-            ours, theirs = (_value(table.get(key(name))) for table in (mongo, dynamo))
-            if ours != theirs:
-                self.complaints.append(f"{name} ended as {ours} in MongoDB and {theirs} in DynamoDB")
-            if not is_linearizable(self.history.of(name), None, ours):
-                self.complaints.append(f"the calls on {name} cannot be explained by one register")
-        if self.flags_change():
-            self.complaints.append("a change of stage never ended")
-
-    def flags_change(self) -> bool:
-        return self.control._flags[COLLECTION.name].change is not None
-
-    def _application(self, replica_id: str, links: dict[str, Link]) -> App:
-        clock = SimulatedClock(Random(self.rng.random()), self.rng.uniform(-0.2, 0.2))
-        ways = {StoreName.MONGODB: links["mongo"], StoreName.DYNAMODB: links["dynamo"]}
-        stores = {
-            name: MemoryStore(COLLECTION, name, self.tables[name], pause=link.pause)
-            for name, link in ways.items()
-        }
-        fence = MemoryFence(self.tables[StoreName.MONGODB], links["mongo"].pause)
-        feeds = {name: LinkedFeed(MemoryFeed(self.tables[name], clock), link) for name, link in ways.items()}
-        parts = Parts(
-            collections=(COLLECTION,),
-            stores={COLLECTION.name: stores},
-            fences={COLLECTION.name: fence},
-            feeds={COLLECTION.name: feeds},
-            control=LinkedControl(self.control, links["control"]),
-            divergences=self.divergences,
-            clock=clock,
-            signals=SilentSignals(),
-            replica_id=replica_id,
-            address=replica_id,
-            lease=LEASE,
-        )
-        return App(parts)
-
-
-def _value(record: Record | None) -> int | None:
-    return record.document.fields["n"] if record and record.document else None
+    async def _read_everything(self) -> None:
+        """Every replica's last word on every register and list."""
+        for replica in self.serving():
+            reader = Reader(1000, self._dice(), self, replica)
+            for name in (*REGISTERS, *LISTS):
+                await reader.read(name)

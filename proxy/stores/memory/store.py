@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 
@@ -157,7 +158,7 @@ class MemoryStore:
         for key in sorted(self.table.records, key=key_rank):
             if after is not None and key_rank(key) <= key_rank(after):
                 continue
-            if hash(key) % segment.total != segment.index:
+            if _segment_of(key, segment.total) != segment.index:
                 continue
             await self._pause()
             if record := self.table.records.get(key):
@@ -197,6 +198,11 @@ class MemoryFence:
     async def lift(self) -> None:
         await self._pause()
         self._table.fence = 0
+
+
+def _segment_of(key: Key, total: int) -> int:
+    """Which of `total` segments a key is in, in every process the same."""
+    return zlib.crc32(repr(key.values).encode()) % total
 
 
 def _status(record: Record, existing: Record | None) -> ApplyStatus:

@@ -1,0 +1,83 @@
+"""Every promise that a client or an operator can hold us to, checked on what is left of a simulated world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from proxy.core.flag import Flag
+from proxy.core.stage import StoreName
+from proxy.core.version import Record
+from tests.simulation import ledgers
+from tests.simulation.documents import JOBS, LISTS, OLD, REGISTERS, items_of, key, owner_of, value_of
+from tests.simulation.history import Call, Fate, History
+from tests.simulation.registers import Undecided, is_linearizable
+from tests.simulation.reservations import NOBODY, as_register_calls
+from tests.simulation.shared import SharedTable, show
+
+Tables = Mapping[StoreName, SharedTable]
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What a world leaves behind. `foreign`: what was last written past the proxy, by key."""
+
+    history: History
+    flag: Flag
+    tables: Tables
+    foreign: Mapping[str, int | None]
+
+    def held(self, name: str) -> Record | None:
+        """What the primary holds."""
+        return self.tables[self.flag.stage.primary].records.get(key(name))
+
+
+def judge(remains: Remains) -> Iterator[str]:
+    """A sentence for everything that is wrong."""
+    if remains.flag.change is not None:
+        yield "a change of stage never ended"
+    yield from unequal_documents(remains.flag, remains.tables)
+    for name in REGISTERS:
+        yield from _judge_register(name, remains.history.of(name), None, value_of(remains.held(name)))
+    for name in LISTS:
+        for complaint in ledgers.complaints_about(remains.history.of(name), items_of(remains.held(name))):
+            yield f"{name}: {complaint}"
+    for name in JOBS:
+        calls = list(as_register_calls(remains.history.calls, name))
+        yield from _judge_register(name, calls, NOBODY, owner_of(remains.held(name)))
+    yield from _judge_untouched(remains)
+
+
+def unequal_documents(flag: Flag, tables: Tables) -> Iterator[str]:
+    """Documents in which the stores differ, where there are two; a tombstone is no document."""
+    if flag.stage.mirror is None:
+        return
+    mongo, dynamo = (tables[name].records for name in (StoreName.MONGODB, StoreName.DYNAMODB))
+    for place in sorted(mongo.keys() | dynamo.keys(), key=lambda place: str(place.values)):
+        one, other = (_live(table.get(place)) for table in (mongo, dynamo))
+        if one is None and other is None:
+            continue
+        if one is None or other is None or one.document != other.document or not one.is_same_write(other):
+            yield f"{place.values[-1]} ended as {show(one)} in MongoDB and {show(other)} in DynamoDB"
+
+
+def _judge_register(name: str, calls: Sequence[Call], initial: int | None, final: int | None) -> Iterator[str]:
+    try:
+        fits = is_linearizable([c for c in calls if c.fate is not Fate.REFUSED], initial, final)
+    except Undecided as error:
+        yield f"{name}: undecided, {error}"
+        return
+    if not fits:
+        yield f"{name}: no single register explains {len(calls)} calls that left {final}"
+
+
+def _judge_untouched(remains: Remains) -> Iterator[str]:
+    """What no client of the proxy ever touched is as it was left."""
+    for name, value in {**dict.fromkeys(OLD, 1), **remains.foreign}.items():
+        held = value_of(remains.held(name))
+        if held != value:
+            yield f"{name} was left as {value} and is {held}"
+
+
+def _live(record: Record | None) -> Record | None:
+    return None if record is None or record.is_tombstone else record

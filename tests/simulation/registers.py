@@ -1,0 +1,103 @@
+"""Could one register that does one thing at a time have given these answers?
+
+A history is linearizable when every call can be given a moment between its call and its return so that all
+results are those of one register. A failed call is "maybe applied": its moment may be any time after its
+call, or never. The search is Wing and Gong's with memory (Lowe), per key, with two savings: the calls that
+are done are a prefix and a small window, and unknown calls are tried only after the certain ones. It decides
+or raises: a history that is too hard to decide is never taken for a good one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+
+from tests.simulation.history import Call, Fate, Verb
+
+LIMIT = 400_000
+"""States that one search may visit."""
+
+State = tuple[int, int, int, int | None]
+"""How many certain calls are done without a gap, which beyond, which unknown ones happened, the value."""
+
+
+class Undecided(Exception):
+    """The history is too hard for the limit: fewer calls per key are needed."""
+
+
+def step(call: Call, state: int | None) -> tuple[bool, int | None]:
+    """Whether the register in `state` may answer this call as it was answered, and its state afterwards."""
+    certain = call.fate is Fate.OK
+    match call.verb:
+        case Verb.READ:
+            return state == call.value, state
+        case Verb.PUT:
+            return True, call.value
+        case Verb.CHANGE:
+            applies = state is not None and state == call.expected
+            return (not certain or call.matched == applies), call.value if applies else state
+        case Verb.DELETE:
+            return (not certain or call.matched == (state is not None)), None
+        case _:
+            raise ValueError(f"{call.verb} is no call on a register")
+
+
+def is_linearizable(calls: Sequence[Call], initial: int | None, final: int | None) -> bool:
+    """True when one register, from `initial` to `final`, explains every result. Raises Undecided."""
+    return _Search(calls, final).run(initial)
+
+
+class _Search:
+    def __init__(self, calls: Sequence[Call], final: int | None) -> None:
+        ordered = sorted(calls, key=lambda call: call.called)
+        self._certain = [call for call in ordered if call.fate is Fate.OK]
+        self._unknown = [c for c in ordered if c.fate is Fate.UNKNOWN and c.verb is not Verb.READ]
+        self._unknown_called = [call.called for call in self._unknown]
+        self._final = final
+
+    def run(self, initial: int | None) -> bool:
+        start: State = (0, 0, 0, initial)
+        seen, stack = {start}, [start]
+        while stack:
+            state = stack.pop()
+            if state[0] == len(self._certain) and state[3] == self._final:
+                return True
+            for after in self._next(state):
+                if after not in seen:
+                    seen.add(after)
+                    stack.append(after)
+            if len(seen) > LIMIT:
+                raise Undecided(f"{len(self._certain)} certain and {len(self._unknown)} unknown calls")
+        return False
+
+    def _next(self, state: State) -> Iterator[State]:
+        """Unknown calls come first, so that a stack tries them last."""
+        done, window, used, value = state
+        until, candidates = self._open(done, window)
+        for number in range(bisect_right(self._unknown_called, until)):
+            if not used >> number & 1:
+                _, after = step(self._unknown[number], value)
+                if after != value:  # what changes nothing may as well never have happened
+                    yield done, window, used | 1 << number, after
+        for number in candidates:
+            allowed, after = step(self._certain[number], value)
+            if allowed:
+                yield *_mark(done, window, number), used, after
+
+    def _open(self, done: int, window: int) -> tuple[float, list[int]]:
+        """Until when the next moment may be, and which certain calls may have it."""
+        until, candidates, number = float("inf"), list[int](), done
+        while number < len(self._certain) and self._certain[number].called <= until:
+            if not window >> (number - done) & 1:
+                until = min(until, self._certain[number].returned)
+                candidates.append(number)
+            number += 1
+        return until, [number for number in candidates if self._certain[number].called <= until]
+
+
+def _mark(done: int, window: int, number: int) -> tuple[int, int]:
+    window |= 1 << (number - done)
+    while window & 1:
+        window >>= 1
+        done += 1
+    return done, window
