@@ -214,19 +214,31 @@ class MigrationClient(_BlockingClient[AsyncMigrationClient]):
         retry: RetryPolicy | None = None,
         credentials: grpc.ChannelCredentials | None = None,
         options: Sequence[tuple[str, Any]] = (),
+        actor: str = "",
     ) -> None:
         super().__init__(
             lambda: AsyncMigrationClient(
-                address, timeout=timeout, retry=retry, credentials=credentials, options=options
+                address,
+                timeout=timeout,
+                retry=retry,
+                credentials=credentials,
+                options=options,
+                actor=actor,
             )
         )
 
     list_collections = _waited(AsyncMigrationClient.list_collections)
     get_collection = _waited(AsyncMigrationClient.get_collection)
     move_stage = _waited(AsyncMigrationClient.move_stage)
+    cutover = _waited(AsyncMigrationClient.cutover)
+    rollback = _waited(AsyncMigrationClient.rollback)
+    rehearse = _waited(AsyncMigrationClient.rehearse)
+    wait_for_rehearsal = _waited(AsyncMigrationClient.wait_for_rehearsal)
+    abort = _waited(AsyncMigrationClient.abort)
     start_job = _waited(AsyncMigrationClient.start_job)
     wait_for_job = _waited(AsyncMigrationClient.wait_for_job)
     list_divergences = _waited(AsyncMigrationClient.list_divergences)
+    list_audit_entries = _waited(AsyncMigrationClient.list_audit_entries)
     list_replicas = _waited(AsyncMigrationClient.list_replicas)
     get_replica = _waited(AsyncMigrationClient.get_replica)
 

@@ -1,5 +1,5 @@
-"""The operator's client: how the migration of each collection stands, the jobs that prepare it, and
-the one verb that moves it.
+"""The operator's client: how the migration of each collection stands, the jobs that prepare it, the
+verbs that move it, and who moved it.
 
 What is returned are the contract's own messages (crossfade.v1.migration_pb2), whose every field is
 explained in proto/crossfade/v1/migration.proto.
@@ -11,8 +11,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
 
 import grpc
+from google.protobuf.duration_pb2 import Duration
 
 from crossfade.transport import (
     DEFAULT_ADDRESS,
@@ -81,8 +83,16 @@ class JobState(Enum):
     FAILED = pb.JOB_STATE_FAILED
 
 
+MOVE_TIMEOUT = 60.0
+"""Seconds that a change of stage may take; it goes on by itself if they were too few."""
+
+_ACTOR_HEADER = "x-crossfade-actor"
+
+
 class AsyncMigrationClient:
-    """A client of the MigrationService for asyncio. The arguments are those of AsyncClient."""
+    """A client of the MigrationService for asyncio. The arguments are those of AsyncClient, and `actor`:
+    on whose behalf it calls, for the audit record.
+    """
 
     def __init__(
         self,
@@ -92,9 +102,15 @@ class AsyncMigrationClient:
         retry: RetryPolicy | None = None,
         credentials: grpc.ChannelCredentials | None = None,
         options: Sequence[tuple[str, Any]] = (),
+        actor: str = "",
     ) -> None:
         self._transport = Transport(
-            address, timeout=timeout, retry=retry, credentials=credentials, options=options
+            address,
+            timeout=timeout,
+            retry=retry,
+            credentials=credentials,
+            options=options,
+            metadata=((_ACTOR_HEADER, quote(actor, safe=" @+")),) if actor.strip() else (),
         )
         self._stub: MigrationServiceAsyncStub = MigrationServiceStub(self._transport.channel)
 
@@ -122,7 +138,7 @@ class AsyncMigrationClient:
         reason: str = "",
         override: bool = False,
         epoch: int | None = None,
-        timeout: float = 60.0,
+        timeout: float = MOVE_TIMEOUT,
     ) -> pb.MoveStageResponse:
         """Move a collection to a neighbouring stage, or with `dry_run` only check whether that is
         safe.
@@ -141,6 +157,104 @@ class AsyncMigrationClient:
         return await self._transport.call(
             self._stub.MoveStage, request, repeat=Repeat.NEVER, writes=not dry_run, timeout=timeout
         )
+
+    async def cutover(
+        self,
+        collection: str,
+        *,
+        dry_run: bool = False,
+        reason: str = "",
+        override: bool = False,
+        epoch: int | None = None,
+        timeout: float = MOVE_TIMEOUT,
+    ) -> pb.MoveStageResponse:
+        """Make DynamoDB the primary: `move_stage` from MONGO_PRIMARY to DYNAMO_PRIMARY."""
+        return await self.move_stage(
+            collection,
+            Stage.DYNAMO_PRIMARY,
+            dry_run=dry_run,
+            reason=reason,
+            override=override,
+            epoch=epoch,
+            timeout=timeout,
+        )
+
+    async def rollback(
+        self,
+        collection: str,
+        *,
+        dry_run: bool = False,
+        reason: str = "",
+        override: bool = False,
+        epoch: int | None = None,
+        timeout: float = MOVE_TIMEOUT,
+    ) -> pb.MoveStageResponse:
+        """Make MongoDB the primary again, from DYNAMO_PRIMARY. Raises what `move_stage` does, and Refused
+        in MONGO_ONLY and DYNAMO_ONLY.
+        """
+        request = pb.RollbackRequest(
+            collection=collection, dry_run=dry_run, reason=reason, override=override, epoch=epoch
+        )
+        return await self._transport.call(
+            self._stub.Rollback, request, repeat=Repeat.NEVER, writes=not dry_run, timeout=timeout
+        )
+
+    async def rehearse(
+        self,
+        collection: str,
+        seconds: float,
+        *,
+        dry_run: bool = False,
+        reason: str = "",
+        override: bool = False,
+        epoch: int | None = None,
+        timeout: float = MOVE_TIMEOUT,
+    ) -> pb.MoveStageResponse:
+        """Make DynamoDB the primary for so many seconds; the way back comes by itself.
+
+        Returns when DynamoDB is the primary; see `wait_for_rehearsal`. Raises what `move_stage` does, and
+        BadRequest for a time that is too short or longer than a day.
+        """
+        duration = Duration()
+        duration.FromNanoseconds(round(seconds * 1e9))
+        request = pb.RehearseRequest(
+            collection=collection,
+            duration=duration,
+            dry_run=dry_run,
+            reason=reason,
+            override=override,
+            epoch=epoch,
+        )
+        return await self._transport.call(
+            self._stub.Rehearse, request, repeat=Repeat.NEVER, writes=not dry_run, timeout=timeout
+        )
+
+    async def wait_for_rehearsal(
+        self,
+        collection: str,
+        *,
+        on_progress: Callable[[pb.Rehearsal], object] | None = None,
+        interval: float = 0.5,
+    ) -> pb.Rehearsal:
+        """The collection's latest rehearsal when all is told, the way back and what was compared.
+
+        Asks every `interval` seconds; each answer goes to `on_progress`.
+        """
+        while True:
+            rehearsal = (await self.get_collection(collection)).rehearsal
+            if rehearsal.state not in (pb.Rehearsal.RUNNING, pb.Rehearsal.RETURNED):
+                return rehearsal
+            if on_progress:
+                on_progress(rehearsal)
+            await asyncio.sleep(interval)
+
+    async def abort(self, collection: str, *, reason: str) -> pb.AbortResponse:
+        """End the running change of a collection, or have its rehearsal go back now.
+
+        Raises Refused if neither is under way.
+        """
+        request = pb.AbortRequest(collection=collection, reason=reason)
+        return await self._transport.call(self._stub.Abort, request, repeat=Repeat.UNAPPLIED, writes=True)
 
     async def start_job(self, collection: str, kind: JobKind) -> pb.Job:
         """Start to copy (BACKFILL) or to compare (VERIFY) all documents, or join in the run under way.
@@ -193,6 +307,19 @@ class AsyncMigrationClient:
             if not request.page_token:
                 break
         return divergences[:limit]
+
+    async def list_audit_entries(self, *, collection: str = "", limit: int = 100) -> list[pb.AuditEntry]:
+        """Who changed what, the latest first, of one collection if given."""
+        request = pb.ListAuditEntriesRequest(collection=collection)
+        entries: list[pb.AuditEntry] = []
+        while len(entries) < limit:
+            request.page_size = min(limit - len(entries), 1000)
+            response = await self._transport.call(self._stub.ListAuditEntries, request)
+            entries += response.entries
+            request.page_token = response.next_page_token
+            if not request.page_token:
+                break
+        return entries[:limit]
 
     async def list_replicas(self) -> list[pb.Replica]:
         """The replicas of the proxy, by id."""

@@ -25,6 +25,7 @@ Response = TypeVar("Response", covariant=True)
 Request = TypeVar("Request", contravariant=True)
 
 Address = str | Sequence[str]
+Metadata = tuple[tuple[str, str | bytes], ...]
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 DEFAULT_TIMEOUT = 10.0
@@ -67,7 +68,9 @@ NO_RETRIES = RetryPolicy(attempts=1)
 class Method(Protocol[Request, Response]):
     """A unary method of a generated stub."""
 
-    def __call__(self, request: Request, /, *, timeout: float | None = None) -> Awaitable[Response]: ...
+    def __call__(
+        self, request: Request, /, *, timeout: float | None = None, metadata: Metadata | None = None
+    ) -> Awaitable[Response]: ...
 
 
 class Transport:
@@ -81,8 +84,11 @@ class Transport:
         retry: RetryPolicy | None = None,
         credentials: grpc.ChannelCredentials | None = None,
         options: Sequence[tuple[str, Any]] = (),
+        metadata: Metadata = (),
     ) -> None:
+        """`metadata` are the headers of every call."""
         self.timeout = timeout
+        self._metadata = metadata or None
         self.retry = retry or RetryPolicy()
         self.channel = _open(target_of(address), credentials, (*_OPTIONS, *options))
 
@@ -101,7 +107,8 @@ class Transport:
         attempt, was_unknown = 1, False
         while True:
             try:
-                return await method(request, timeout=max(deadline - clock(), 0.0))
+                left = max(deadline - clock(), 0.0)
+                return await method(request, timeout=left, metadata=self._metadata)
             except grpc.aio.AioRpcError as failure:
                 error = error_from_call(failure, writes=writes)
             if was_unknown and error.outcome is Outcome.NOT_APPLIED:

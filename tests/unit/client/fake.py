@@ -41,6 +41,7 @@ class FakeProxy:
     """Answers each method with what `answer` queued for it, in order; the last answer stays."""
 
     requests: list[Any] = field(default_factory=list)
+    metadata: list[dict[str, Any]] = field(default_factory=list)
     answers: dict[str, deque[Answer]] = field(default_factory=lambda: defaultdict(deque))
     address: str = ""
 
@@ -49,6 +50,7 @@ class FakeProxy:
 
     async def handle(self, method: str, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         self.requests.append(request)
+        self.metadata.append(dict(context.invocation_metadata() or ()))
         queue = self.answers[method]
         answer = queue.popleft() if len(queue) > 1 else queue[0]
         if callable(answer):

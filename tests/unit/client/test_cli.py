@@ -78,9 +78,9 @@ def test_status_lists_collections(run: Run, remote_proxy: FakeProxy) -> None:
     status, out, _ = run("status")
     assert status == 0
     assert [" ".join(line.split()) for line in out.splitlines()] == [
-        "COLLECTION STAGE EPOCH PRIMARY MIRROR BREAKER DEFERRED LAG CHANGE",
-        "cron_jobs MONGO_PRIMARY 4 MongoDB DynamoDB half open 7 1.5 s to DYNAMO_PRIMARY: drain",
-        "modules MONGO_ONLY 1 - - - 0 - -",
+        "COLLECTION STAGE EPOCH PRIMARY MIRROR BREAKER DEFERRED LAG WAITING BYPASS FEED CHANGE",
+        "cron_jobs MONGO_PRIMARY 4 MongoDB DynamoDB half open 7 1.5 s 2 - - to DYNAMO_PRIMARY: drain",
+        "modules MONGO_ONLY 1 - - - 0 - 0 - - -",
     ]
 
 
@@ -93,7 +93,9 @@ def test_status_of_one_collection_tells_all(run: Run, remote_proxy: FakeProxy) -
     assert told["stage"] == "MONGO_PRIMARY (epoch 4) since 2017-07-17 09:23:00Z"
     assert told["key"] == "deployment_key | webtask_container/webtask_name"
     assert told["index"] == "work_queue (local): deployment_key | next_available_at"
-    assert told["mirror writes"] == "90 applied, 7 deferred, 2 pending"
+    assert told["mirror writes"] == "90 applied, 7 deferred"
+    assert told["lag"] == "1.5 s, 2 documents wait"
+    assert told["rehearsal"] == "-"
     assert told["documents"] == "about 60 in MongoDB, unknown in DynamoDB"
     assert told["divergences"] == "1 open"
 
@@ -334,6 +336,10 @@ def test_an_unreachable_proxy_exits_3(capsys: pytest.CaptureFixture[str]) -> Non
         ["divergences", "--kind", "odd"],
         ["status", "--limit"],
         ["verify"],
+        ["cutover"],
+        ["abort", "c"],
+        ["rehearse", "c"],
+        ["rehearse", "c", "--for", "soon"],
     ],
     ids=str,
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from crossfade import (
     AsyncMigrationClient,
@@ -141,3 +142,68 @@ async def test_a_job_is_waited_for_until_it_runs_no_more(
     assert [found.counts["copied"] for found in seen] == [0, 5, 9]
     assert done == seen[-1]
     assert done.state == JobState.FINISHED.value
+
+
+async def test_verbs_carry_what_the_operator_wishes(proxy: FakeProxy, operator: AsyncMigrationClient) -> None:
+    for method in ("MoveStage", "Rollback", "Rehearse"):
+        proxy.answer(method, pb.MoveStageResponse(moved=True))
+    proxy.answer("Abort", pb.AbortResponse(aborted=True))
+    assert (await operator.cutover("jobs", reason="soaked", epoch=4)).moved
+    assert (await operator.rollback("jobs", dry_run=True)).moved
+    assert (await operator.rehearse("jobs", 1.5, override=True, reason="friday")).moved
+    assert (await operator.abort("jobs", reason="cold feet")).aborted
+    assert proxy.requests == [
+        pb.MoveStageRequest(collection="jobs", target=pb.STAGE_DYNAMO_PRIMARY, reason="soaked", epoch=4),
+        pb.RollbackRequest(collection="jobs", dry_run=True),
+        pb.RehearseRequest(
+            collection="jobs",
+            duration=Duration(seconds=1, nanos=500_000_000),
+            override=True,
+            reason="friday",
+        ),
+        pb.AbortRequest(collection="jobs", reason="cold feet"),
+    ]
+
+
+@pytest.mark.parametrize("verb", ["rollback", "rehearse"])
+async def test_flips_are_never_repeated_and_their_outcome_is_unknown(
+    proxy: FakeProxy, operator: AsyncMigrationClient, verb: str
+) -> None:
+    for method in ("Rollback", "Rehearse"):
+        proxy.answer(method, Failure(grpc.StatusCode.UNAVAILABLE))
+    with pytest.raises(Unavailable) as caught:
+        await (operator.rollback("jobs") if verb == "rollback" else operator.rehearse("jobs", 30))
+    assert caught.value.outcome is Outcome.UNKNOWN
+    assert len(proxy.requests) == 1
+
+
+async def test_a_rehearsal_is_waited_for_until_all_is_told(
+    proxy: FakeProxy, operator: AsyncMigrationClient
+) -> None:
+    states = (pb.Rehearsal.RUNNING, pb.Rehearsal.RETURNED, pb.Rehearsal.REPORTED)
+    answers = [pb.Collection(rehearsal=pb.Rehearsal(state=state)) for state in states]
+    proxy.answer("GetCollection", answers[0], Failure(grpc.StatusCode.UNAVAILABLE), *answers[1:])
+    seen: list[pb.Rehearsal] = []
+    end = await operator.wait_for_rehearsal("jobs", on_progress=seen.append, interval=0.001)
+    assert [told.state for told in (*seen, end)] == list(states)
+
+
+async def test_the_audit_is_filtered_by_the_proxy_and_limited_here(
+    proxy: FakeProxy, operator: AsyncMigrationClient
+) -> None:
+    entries = [pb.AuditEntry(reason="1"), pb.AuditEntry(reason="2")]
+    proxy.answer("ListAuditEntries", pb.ListAuditEntriesResponse(entries=entries, next_page_token="more"))
+    found = await operator.list_audit_entries(collection="jobs", limit=3)
+    assert [entry.reason for entry in found] == ["1", "2", "1"]
+    assert [(one.collection, one.page_size, one.page_token) for one in proxy.requests] == [
+        ("jobs", 3, ""),
+        ("jobs", 1, "more"),
+    ]
+
+
+@pytest.mark.parametrize(("actor", "header"), [("", None), ("  ", None), ("Ada L.", "Ada L.")])
+async def test_an_actor_is_sent_where_one_is_named(proxy: FakeProxy, actor: str, header: str | None) -> None:
+    proxy.answer("ListReplicas", pb.ListReplicasResponse())
+    async with AsyncMigrationClient(proxy.address, retry=QUICK, actor=actor) as client:
+        await client.list_replicas()
+    assert proxy.metadata[-1].get("x-crossfade-actor") == header

@@ -1,4 +1,4 @@
-"""The operator's command line: `crossfade status`, `backfill`, `verify`, `stage`, `divergences`, `replicas`.
+"""The operator's command line: `crossfade status`, `cutover`, `rollback`, `rehearse` and so on.
 
 The exit status is 0 if all is well, 1 if the proxy refused, a check failed or a job left something to
 mend, 2 if the command line is wrong, 3 if no proxy could be reached or it did not answer in time.
@@ -12,8 +12,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from crossfade.cli.answer import Answer
 from crossfade.cli.arguments import parse
-from crossfade.cli.commands import COMMANDS, Answer
+from crossfade.cli.commands import COMMANDS
 from crossfade.cli.messages import as_json, checks_table
 from crossfade.cli.tables import show
 from crossfade.errors import CrossfadeError, DeadlineExceeded, GateClosed, Unavailable
@@ -32,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _tell(error, arguments.json)
         return UNREACHABLE if isinstance(error, Unavailable | DeadlineExceeded) else REFUSED
     except KeyboardInterrupt:
+        if arguments.command == "rehearse":
+            print("crossfade: a rehearsal that has begun goes back by itself", file=sys.stderr)
         return INTERRUPTED
     if arguments.json:
         print(json.dumps(answer.data, indent=2))
@@ -43,7 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 async def _ask(arguments: Any) -> Answer:
     retry = None if arguments.wait else NO_RETRIES  # who waits for minutes wants to see it through
-    client = AsyncMigrationClient(arguments.address, timeout=arguments.timeout, retry=retry)
+    client = AsyncMigrationClient(
+        arguments.address, timeout=arguments.timeout, retry=retry, actor=arguments.actor
+    )
     async with client:
         return await COMMANDS[arguments.command](client, arguments)
 

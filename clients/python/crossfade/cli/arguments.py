@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import os
+import re
 from collections.abc import Sequence
 
-from crossfade.migration import DivergenceKind, DivergenceState, Stage
+from crossfade.migration import MOVE_TIMEOUT, DivergenceKind, DivergenceState, Stage
 from crossfade.transport import DEFAULT_ADDRESS
 
 _EPILOG = """\
 exit status: 0 all is well, 1 refused, not safe or not clean, 2 wrong command line, 3 no proxy reached
 environment: CROSSFADE_ADDRESS is the proxy's host:port (several with commas between)
 """
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -27,9 +31,15 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     _add_status(commands)
     _add_job(commands, "backfill", "copy what was there before the mirror was")
     _add_job(commands, "verify", "compare both stores completely")
+    _add_move(commands, "cutover", "make DynamoDB the primary")
+    _add_move(commands, "rollback", "make MongoDB the primary again")
+    _add_rehearse(commands)
+    _add_finish(commands)
     _add_stage(commands)
+    _add_abort(commands)
     _add_divergences(commands)
     _add_replicas(commands)
+    _add_audit(commands)
     return parser.parse_args(argv)
 
 
@@ -48,14 +58,55 @@ def _add_job(commands: argparse._SubParsersAction[argparse.ArgumentParser], name
 
 
 def _add_stage(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = _add(commands, "stage", "move a collection to a neighbouring stage")
-    command.add_argument("collection")
+    command = _add_move(commands, "stage", "move a collection to a neighbouring stage")
     command.add_argument("stage", type=_stage, metavar="STAGE", help=", ".join(stage.name for stage in Stage))
+
+
+def _add_move(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, purpose: str
+) -> argparse.ArgumentParser:
+    command = _add(commands, name, purpose)
+    command.description = f"{purpose.capitalize()}, after checks; --dry-run only shows them."
+    command.add_argument("collection")
     command.add_argument("--dry-run", action="store_true", help="only check whether it is safe")
     command.add_argument("--reason", default="", help="why, for the audit record")
     command.add_argument("--override", action="store_true", help="go on although checks fail; needs a reason")
     command.add_argument("--epoch", type=int, help="only if the collection is still at this epoch")
-    command.set_defaults(timeout=60.0)
+    command.set_defaults(timeout=MOVE_TIMEOUT)
+    return command
+
+
+def _add_rehearse(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add_move(commands, "rehearse", "cut over, go back after a time, and report")
+    command.add_argument(
+        "--for", dest="seconds", type=_duration, required=True, metavar="TIME", help="90, 90s, 5m or 1h"
+    )
+    command.add_argument(
+        "--no-wait",
+        dest="wait",
+        action="store_false",
+        help="do not wait for the way back, which comes anyway",
+    )
+    command.set_defaults(wait=True)
+
+
+def _add_finish(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add_move(commands, "finish", "leave MongoDB for good")
+    command.description = "From DYNAMO_PRIMARY to DYNAMO_ONLY, after checks. There is no way back."
+    command.add_argument("--yes", action="store_true", help="do not ask for the collection's name")
+
+
+def _add_abort(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add(commands, "abort", "end a running change of stage, or a rehearsal")
+    command.description = "Publish the old stage again, or have a rehearsal go back now."
+    command.add_argument("collection")
+    command.add_argument("--reason", required=True, help="why, for the audit record")
+
+
+def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add(commands, "audit", "who changed what, when and why")
+    command.add_argument("collection", nargs="?", default="", help="only of this collection")
+    command.add_argument("--limit", type=int, default=20, help="at most so many (20)")
 
 
 def _add_divergences(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -74,8 +125,6 @@ def _add(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, purpose: str
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=purpose, description=f"Show {purpose}.")
-    if name == "stage":
-        command.description = "Move a collection to a neighbouring stage."
     command.add_argument(
         "--address",
         default=os.environ.get("CROSSFADE_ADDRESS") or DEFAULT_ADDRESS,
@@ -83,8 +132,26 @@ def _add(
     )
     command.add_argument("--json", action="store_true", help="print JSON for scripts")
     command.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help="of each call")
+    command.add_argument(
+        "--actor", default=_user(), help="on whose behalf, for the audit record (the user of this machine)"
+    )
     command.set_defaults(wait=False)
     return command
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in containers
+        return str(os.getuid())
+
+
+def _duration(text: str) -> float:
+    """Seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time like 90, 90s, 5m or 1h")
+    return float(match[1]) * _UNITS[match[2]]
 
 
 def _stage(text: str) -> Stage:

@@ -4,58 +4,32 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
 
+from crossfade.cli.alarms import alarms
+from crossfade.cli.answer import Answer
 from crossfade.cli.messages import (
     as_json,
-    checks_table,
     collection_lines,
     collections_table,
     divergences_table,
-    dry_run_line,
     job_line,
-    move_line,
     replicas_table,
 )
+from crossfade.cli.moves import abort, cutover, finish, rehearse, rollback, stage
 from crossfade.cli.progress import Progress
-from crossfade.cli.tables import Table
+from crossfade.cli.stories import audit_table
 from crossfade.migration import AsyncMigrationClient, JobKind
-from crossfade.v1 import migration_pb2 as pb
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a command shows: `parts` for people, `data` for scripts, and whether all is well."""
-
-    parts: tuple[Table | str, ...]
-    data: Any
-    is_good: bool = True
 
 
 async def status(client: AsyncMigrationClient, arguments: argparse.Namespace) -> Answer:
     if arguments.collection:
         collection = await client.get_collection(arguments.collection)
-        return Answer((collection_lines(collection),), as_json(collection))
+        told = alarms([collection])
+        return Answer((collection_lines(collection), *told), as_json(collection), is_good=not told)
     collections = await client.list_collections()
-    return Answer((collections_table(collections),), [as_json(collection) for collection in collections])
-
-
-async def stage(client: AsyncMigrationClient, arguments: argparse.Namespace) -> Answer:
-    response = await client.move_stage(
-        arguments.collection,
-        arguments.stage,
-        dry_run=arguments.dry_run,
-        reason=arguments.reason,
-        override=arguments.override,
-        epoch=arguments.epoch,
-        timeout=arguments.timeout,
-    )
-    is_safe = all(check.result in (pb.Check.PASSED, pb.Check.NOT_APPLICABLE) for check in response.checks)
-    is_there = response.collection.stage == arguments.stage.value
-    told = dry_run_line(response, is_safe) if arguments.dry_run else move_line(response, is_there)
-    parts = (checks_table(response.checks), told)
-    return Answer(parts, as_json(response), is_good=is_safe if arguments.dry_run else is_there)
+    told = alarms(collections)
+    data = [as_json(collection) for collection in collections]
+    return Answer((collections_table(collections), *told), data, is_good=not told)
 
 
 async def job(client: AsyncMigrationClient, arguments: argparse.Namespace) -> Answer:
@@ -83,11 +57,22 @@ async def replicas(client: AsyncMigrationClient, arguments: argparse.Namespace) 
     return Answer((replicas_table(found),), [as_json(replica) for replica in found])
 
 
+async def audit(client: AsyncMigrationClient, arguments: argparse.Namespace) -> Answer:
+    found = await client.list_audit_entries(collection=arguments.collection, limit=arguments.limit)
+    return Answer((audit_table(found),), [as_json(entry) for entry in found])
+
+
 COMMANDS: dict[str, Callable[[AsyncMigrationClient, argparse.Namespace], Awaitable[Answer]]] = {
     "status": status,
     "backfill": job,
     "verify": job,
+    "cutover": cutover,
+    "rollback": rollback,
+    "rehearse": rehearse,
+    "finish": finish,
     "stage": stage,
+    "abort": abort,
     "divergences": divergences,
     "replicas": replicas,
+    "audit": audit,
 }

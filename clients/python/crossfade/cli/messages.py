@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
+from crossfade.cli.alarms import feed_of, feed_state
+from crossfade.cli.stories import rehearsal_line
 from crossfade.cli.tables import Table
+from crossfade.cli.wording import (
+    facts,
+    milliseconds,
+    name_of,
+    seconds,
+    stage_name,
+    step_name,
+    store_name,
+    time_of,
+    words,
+)
 from crossfade.codec import read_document
 from crossfade.v1 import migration_pb2 as pb
 
@@ -26,7 +36,20 @@ def as_json(message: Message) -> dict[str, Any]:
 
 def collections_table(collections: Sequence[pb.Collection]) -> Table:
     return Table(
-        ("collection", "stage", "epoch", "primary", "mirror", "breaker", "deferred", "lag", "change"),
+        (
+            "collection",
+            "stage",
+            "epoch",
+            "primary",
+            "mirror",
+            "breaker",
+            "deferred",
+            "lag",
+            "waiting",
+            "bypass",
+            "feed",
+            "change",
+        ),
         [
             (
                 collection.name,
@@ -37,6 +60,9 @@ def collections_table(collections: Sequence[pb.Collection]) -> Table:
                 _breaker(collection.mirror),
                 str(collection.mirror.deferred),
                 _lag(collection.mirror),
+                str(collection.mirror.pending),
+                _bypass(collection),
+                feed_state(collection),
                 _change(collection),
             )
             for collection in collections
@@ -48,7 +74,7 @@ def collections_table(collections: Sequence[pb.Collection]) -> Table:
 def collection_lines(collection: pb.Collection) -> str:
     """All about one collection, a fact a line."""
     mirror, settings = collection.mirror, collection.settings
-    facts = [
+    told: list[tuple[str, object]] = [
         ("collection", collection.name),
         ("stage", f"{stage_name(collection.stage)} (epoch {collection.epoch}){_since(collection)}"),
         ("primary", store_name(collection.primary)),
@@ -59,15 +85,17 @@ def collection_lines(collection: pb.Collection) -> str:
         ("key", f"{'/'.join(collection.partition_key)} | {'/'.join(collection.sort_key) or '-'}"),
         *(("index", _index(index)) for index in collection.indexes),
         ("breaker", _breaker(mirror)),
-        ("mirror writes", f"{mirror.applied} applied, {mirror.deferred} deferred, {mirror.pending} pending"),
-        ("lag", _lag(mirror)),
-        ("last error", mirror.last_error or "-"),
+        ("mirror writes", f"{mirror.applied} applied, {mirror.deferred} deferred"),
+        ("lag", f"{_lag(mirror)}, {mirror.pending} documents wait"),
+        ("bypass writes", _bypass(collection)),
+        ("last error", _last_error(mirror)),
         *_counts(collection.counts),
         *((_job_kind(job), _job(job)) for job in collection.jobs),
+        ("rehearsal", rehearsal_line(collection.rehearsal)),
         ("shadow rate", f"{settings.shadow_rate:g}"),
-        ("mirror timeout", _seconds(settings.mirror_timeout)),
+        ("mirror timeout", seconds(settings.mirror_timeout)),
     ]
-    return "\n".join(f"{name + ':':<18} {value}" for name, value in facts)
+    return facts(told)
 
 
 def checks_table(checks: Iterable[pb.Check]) -> Table:
@@ -85,14 +113,16 @@ def dry_run_line(response: pb.MoveStageResponse, is_safe: bool) -> str:
 
 def move_line(response: pb.MoveStageResponse, is_there: bool) -> str:
     """What became of a move; one that is not there was aborted on the way."""
-    held = f"; writes were held for {_milliseconds(response.hold)}"
+    held = f"; writes were held for {milliseconds(response.hold)}"
     if not is_there:
         return f"the move was aborted: {_where(response)}{held}"
     if not response.moved:
         return f"{_where(response)} already; nothing was changed"
     if not response.hold.ToNanoseconds():
         return f"{_where(response)}; no write had to wait"
-    steps = ", ".join(f"{_step(timing.step)} {_milliseconds(timing.duration)}" for timing in response.steps)
+    steps = ", ".join(
+        f"{step_name(timing.step)} {milliseconds(timing.duration)}" for timing in response.steps
+    )
     return f"{_where(response)}{held}" + (f" ({steps})" if steps else "")
 
 
@@ -109,12 +139,12 @@ def divergences_table(divergences: Sequence[pb.Divergence]) -> Table:
                 divergence.id,
                 divergence.collection,
                 _key(divergence),
-                _name(pb.DivergenceKind, divergence.kind, "DIVERGENCE_KIND_"),
-                _name(pb.DivergenceState, divergence.state, "DIVERGENCE_STATE_"),
+                name_of(pb.DivergenceKind, divergence.kind, "DIVERGENCE_KIND_"),
+                name_of(pb.DivergenceState, divergence.state, "DIVERGENCE_STATE_"),
                 _version(divergence, "primary_version"),
                 _version(divergence, "mirror_version"),
                 str(divergence.occurrences),
-                _time(divergence.last_seen_time),
+                time_of(divergence.last_seen_time),
                 divergence.description,
             )
             for divergence in divergences
@@ -132,8 +162,8 @@ def replicas_table(replicas: Sequence[pb.Replica]) -> Table:
                 replica.address,
                 replica.version,
                 "yes" if replica.alive else "no",
-                _time(replica.heartbeat_time),
-                _time(replica.start_time),
+                time_of(replica.heartbeat_time),
+                time_of(replica.start_time),
                 " ".join(
                     f"{known.collection}={known.epoch}{' held' if known.held else ''}"
                     for known in replica.collections
@@ -145,15 +175,6 @@ def replicas_table(replicas: Sequence[pb.Replica]) -> Table:
     )
 
 
-def stage_name(stage: pb.Stage) -> str:
-    return _name(pb.Stage, stage, "STAGE_")
-
-
-def store_name(store: pb.Store) -> str:
-    names = {pb.STORE_MONGODB: "MongoDB", pb.STORE_DYNAMODB: "DynamoDB"}
-    return names.get(store, "-")
-
-
 def _where(response: pb.MoveStageResponse) -> str:
     collection = response.collection
     return f"{collection.name} is at {stage_name(collection.stage)} (epoch {collection.epoch})"
@@ -162,22 +183,32 @@ def _where(response: pb.MoveStageResponse) -> str:
 def _breaker(mirror: pb.MirrorHealth) -> str:
     if mirror.breaker == pb.MirrorHealth.BREAKER_UNSPECIFIED:
         return "-"
-    return _words(_name(pb.MirrorHealth.Breaker, mirror.breaker))
+    return words(name_of(pb.MirrorHealth.Breaker, mirror.breaker))
 
 
 def _lag(mirror: pb.MirrorHealth) -> str:
-    return _seconds(mirror.lag) if mirror.HasField("lag") else "-"
+    return seconds(mirror.lag) if mirror.HasField("lag") else "-"
+
+
+def _last_error(mirror: pb.MirrorHealth) -> str:
+    return f"{mirror.last_error} ({time_of(mirror.last_error_time)})" if mirror.last_error else "-"
+
+
+def _bypass(collection: pb.Collection) -> str:
+    """How many writes that bypassed the proxy the reconciler has seen."""
+    feed = feed_of(collection)
+    return str(feed.counts.get("bypass", 0)) if feed else "-"
 
 
 def _change(collection: pb.Collection) -> str:
     if not collection.HasField("change"):
         return "-"
     change = collection.change
-    return f"to {stage_name(change.to_stage)}: {_step(change.step)}"
+    return f"to {stage_name(change.to_stage)}: {step_name(change.step)}"
 
 
 def _index(index: pb.Index) -> str:
-    kind = _words(_name(pb.Index.Kind, index.kind))
+    kind = words(name_of(pb.Index.Kind, index.kind))
     return f"{index.name} ({kind}): {'/'.join(index.partition_key)} | {'/'.join(index.sort_key) or '-'}"
 
 
@@ -195,20 +226,25 @@ def _counts(counts: pb.Counts) -> list[tuple[str, str]]:
 
 
 def _job_kind(job: pb.Job) -> str:
-    return _words(_name(pb.JobKind, job.kind, "JOB_KIND_"))
+    return words(name_of(pb.JobKind, job.kind, "JOB_KIND_"))
 
 
 def _job(job: pb.Job) -> str:
-    state = _words(_name(pb.JobState, job.state, "JOB_STATE_"))
+    state = words(name_of(pb.JobState, job.state, "JOB_STATE_"))
     if job.state == pb.JOB_STATE_FINISHED:
         state += ", clean" if job.clean else ", not clean"
-    counts = ", ".join(f"{name.lower()} {count}" for name, count in sorted(job.counts.items()))
-    words = [f"{state} (epoch {job.epoch}, {_time(job.update_time)})", counts, job.message]
-    return "; ".join(word for word in words if word)
+    counted = sorted((name.lower(), count) for name, count in job.counts.items() if name not in _TOLD_APART)
+    counts = ", ".join(f"{name} {count}" for name, count in counted)
+    parts = [f"{state} (epoch {job.epoch}, {time_of(job.update_time)})", counts, job.message]
+    return "; ".join(part for part in parts if part)
+
+
+_TOLD_APART = frozenset(("lag_ms", "lag_documents", "bypass", "bypass_at"))
+"""What the reconciler counts and `lag` and `bypass writes` tell."""
 
 
 def _result(check: pb.Check) -> str:
-    name = _words(_name(pb.Check.Result, check.result))
+    name = words(name_of(pb.Check.Result, check.result))
     return f"{name} (cannot be overridden)" if _is_final(check) else name
 
 
@@ -229,35 +265,4 @@ def _version(divergence: pb.Divergence, field: str) -> str:
 
 
 def _since(collection: pb.Collection) -> str:
-    return f" since {_time(collection.stage_time)}" if collection.HasField("stage_time") else ""
-
-
-def _time(time: Timestamp) -> str:
-    if not time.seconds:
-        return "-"
-    return datetime.fromtimestamp(time.seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def _name(enum: Any, number: int, prefix: str = "") -> str:
-    """The name of a value; its number if this client is too old to know it."""
-    try:
-        name: str = enum.Name(number)
-    except ValueError:
-        return str(number)
-    return name.removeprefix(prefix)
-
-
-def _words(name: str) -> str:
-    return name.lower().replace("_", " ")
-
-
-def _step(step: pb.Step) -> str:
-    return _words(_name(pb.Step, step, "STEP_"))
-
-
-def _seconds(duration: Duration) -> str:
-    return f"{duration.ToTimedelta().total_seconds():g} s"
-
-
-def _milliseconds(duration: Duration) -> str:
-    return f"{duration.ToTimedelta().total_seconds() * 1000:.0f} ms"
+    return f" since {time_of(collection.stage_time)}" if collection.HasField("stage_time") else ""

@@ -16,9 +16,21 @@ class Table:
     when_empty: str
 
 
-def show(part: Table | str) -> None:
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A line that must not be overlooked."""
+
+    text: str
+
+
+Part = Table | Alarm | str
+
+
+def show(part: Part) -> None:
     """Print to standard output."""
-    if isinstance(part, str) or not part.rows:
+    if isinstance(part, Alarm):
+        print(f"\x1b[1;31m{part.text}\x1b[0m" if sys.stdout.isatty() else part.text)
+    elif isinstance(part, str) or not part.rows:
         print(part if isinstance(part, str) else part.when_empty)
     elif not (sys.stdout.isatty() and _show_rich(part)):
         print(plain(part))
