@@ -1,6 +1,7 @@
 """The steps of a change of stage, as a pure function of the flag and of what was observed.
 
-A change that moves the primary goes hold -> fence -> drain -> publish; others are published at once. Each
+A change that moves the primary goes hold -> fence -> drain -> publish, on the way back to MongoDB hold ->
+drain -> fence -> publish (docs/decisions/0004); others are published at once. Each
 step may be repeated: whoever finds a change under way after a crash asks for the next step and goes on.
 Invariants: no new primary is published before the fence stands at its epoch; an epoch is published once;
 abort is a publication of the old stage under the next epoch, because a fence is never lowered.
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from proxy.core.flag import Flag
-from proxy.core.stage import Stage
+from proxy.core.stage import Stage, StoreName
 
 HOLD_LIMIT = 5.0
 """Seconds that writes may wait; a change that needs longer is aborted."""
@@ -55,11 +56,19 @@ def next_step(flag: Flag, seen: Observation) -> Step:
         return Step.ABORT
     if not seen.is_held:
         return Step.AWAIT_HOLD
-    if seen.fence < flag.epoch + 1:
+    is_fenced = seen.fence >= flag.epoch + 1
+    if not is_fenced and (seen.is_drained or not _drains_first(flag)):
         return Step.RAISE_FENCE
     if not seen.is_drained:
         return Step.DRAIN
     return Step.PUBLISH
+
+
+def _drains_first(flag: Flag) -> bool:
+    """Whether the mirror is brought up to date before the fence: where MongoDB is the mirror, the fence would
+    refuse what DynamoDB took under the old epoch. Nothing acknowledged comes after such a drain that MongoDB
+    lacks, since MongoDB takes part in every acknowledgement, and nothing is read, since reads wait."""
+    return flag.stage.mirror is StoreName.MONGODB
 
 
 def fence_after(flag: Flag) -> int | None:

@@ -1,7 +1,7 @@
 """This replica's part in every change of stage: it learns flags, holds, acknowledges, and keeps its lease.
 
-What it promises: a write is let in only under the newest flag it knows and never during a hold; a read is let
-in only while its lease says that no change can have passed it by.
+What it promises: a write is let in only under the newest flag it knows and never during a hold; a read, and a
+write that DynamoDB decides, only while its lease says that no change can have passed it by.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ class CollectionDoor:
     async def enter_write(self) -> Published:
         if self.flag.holds_writes:
             await self._wait_until(lambda: not self.flag.holds_writes, Reason.HELD, "writes are held")
+        if self.flag.stage is Stage.DYNAMO_PRIMARY:  # it has no fence, and MongoDB is needed anyhow
+            self._membership.require_lease()
         self._in_flight += 1
         return self.flag.published
 

@@ -18,7 +18,7 @@ from proxy.core.finding import Finding, identify
 from proxy.core.keys import Key
 from proxy.reconcile.key import Outcome, Pair, Result, reconcile
 from proxy.reconcile.quarantine import Quarantine
-from proxy.reconcile.rule import Cause, newest_epoch
+from proxy.reconcile.rule import Cause
 from proxy.reconcile.site import Site
 
 _log = logging.getLogger("crossfade.reconcile")
@@ -72,10 +72,9 @@ class Settler:
             return []
 
     async def _learn(self, outcomes: Sequence[Outcome]) -> None:
-        """Take up a newer epoch where one is in the way. A running change stamps with the epoch it will
-        publish, since the fence already asks for it."""
-        overtaken = [outcome for outcome in outcomes if outcome.result is Result.OVERTAKEN]
-        if not overtaken:
+        """Take up a newer epoch where one is in the way, but none before it is published: the next primary
+        will write under it, and what an old pass stamped with it could come late and stand above that."""
+        if all(outcome.result is not Result.OVERTAKEN for outcome in outcomes):
             return
         try:
             flag = await self._site.control.flag(self._site.name)
@@ -84,9 +83,7 @@ class Settler:
             return
         if flag.stage.primary is not self._pair.primary.store or flag.stage.mirror is None:
             raise Superseded
-        wanted = flag.epoch + 1 if flag.holds_writes else flag.epoch
-        seen = max(newest_epoch(outcome.primary, outcome.mirror) for outcome in overtaken)
-        self._pair = replace(self._pair, epoch=max(wanted, seen, self._pair.epoch))
+        self._pair = replace(self._pair, epoch=max(flag.epoch, self._pair.epoch))
 
     async def _note(self, outcomes: Sequence[Outcome]) -> None:
         signals, name = self._site.signals, self._site.name

@@ -29,6 +29,15 @@ def test_the_primary_moves_by_hold_fence_drain_publish() -> None:
     assert next_step(flag, replace(seen, is_drained=True)) is Step.PUBLISH
 
 
+def test_the_way_back_drains_before_the_fence_that_would_refuse_it() -> None:
+    flag = flag_moving(Stage.DYNAMO_PRIMARY, Stage.MONGO_PRIMARY)
+    held = Observation(is_held=True)
+    assert next_step(flag, held) is Step.DRAIN
+    drained = replace(held, is_drained=True)
+    assert next_step(flag, drained) is Step.RAISE_FENCE
+    assert next_step(flag, replace(drained, fence=8)) is Step.PUBLISH
+
+
 def test_nothing_is_published_below_its_fence() -> None:
     moves = [(Stage.MONGO_PRIMARY, Stage.DYNAMO_PRIMARY), (Stage.DYNAMO_PRIMARY, Stage.MONGO_PRIMARY)]
     choices = product(moves, (False, True), (0, 7, 8, 9), (False, True), (0.0, HOLD_LIMIT + 1), (False, True))

@@ -301,8 +301,9 @@ async def test_the_first_pass_over_a_new_primary_without_a_secured_position_is_a
         assert "no position was kept" in reconciler.status().message
 
 
-async def test_records_of_an_older_epoch_are_adopted_while_the_fence_is_up() -> None:
-    """The drain of a rollback: a stale replica's write in DynamoDB, and MongoDB already wants e + 1."""
+async def test_an_epoch_is_stamped_only_once_it_is_published() -> None:
+    """A stale replica's write in DynamoDB, late in a way back: MongoDB already wants e + 1, whose primary
+    MongoDB itself may be at any moment. It waits until the change ended, here in an abort."""
     yard = Yard(Stage.DYNAMO_PRIMARY)
     await yard.open()
     async with running(yard) as reconciler:
@@ -310,10 +311,15 @@ async def test_records_of_an_older_epoch_are_adopted_while_the_fence_is_up() -> 
         flag = await yard.control.flag("jobs")
         change = Change("c", Stage.MONGO_PRIMARY, "a", "r", 0, "r1", 0)
         assert await yard.control.swap(flag, flag.begin(change))
-        yard.mongo.fence = EPOCH + 1
         yard.dynamo.put(key(), record((EPOCH, 9)))
+        assert await reconciler.drain(5), "before the fence it is brought over as it is"
+        yard.mongo.fence = EPOCH + 1
+        yard.dynamo.put(key("late"), record((EPOCH, 9), name="late"))
+        assert not await reconciler.drain(0.2)
+        assert yard.dynamo.records[key("late")].version.epoch == EPOCH
+        await yard.publish(Stage.DYNAMO_PRIMARY)
         assert await reconciler.drain(5)
-        assert yard.mongo.records[key()].version.epoch == EPOCH + 1
+        assert yard.mongo.records[key("late")].version.epoch == EPOCH + 1
         assert yard.bench().differences() == []
 
 
