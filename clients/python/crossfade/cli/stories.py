@@ -126,7 +126,12 @@ def _details(entry: pb.AuditEntry) -> str:
     """The plain values; what has parts is for `--json`."""
     details: dict[str, Any] = MessageToDict(entry.details)
     plain = {name: value for name, value in details.items() if not isinstance(value, dict | list)}
-    return ", ".join(f"{name}: {value}" for name, value in plain.items()) or "-"
+    return ", ".join(f"{name}: {_shown(value)}" for name, value in plain.items()) or "-"
+
+
+def _shown(value: object) -> str:
+    """Protobuf knows only one sort of number."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _percentile(ordered: Sequence[float], percent: int) -> float:
