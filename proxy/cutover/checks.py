@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from proxy.core.errors import Reason, Refused
 from proxy.core.flag import Flag, Job, Replica
 from proxy.core.ports import Control, DivergenceLog
 from proxy.core.stage import Stage, StoreName
@@ -80,6 +81,22 @@ def check(facts: Facts) -> tuple[GateCheck, ...]:
     if facts.canary is not None:
         checks.append(GateCheck("canary_returned", not facts.canary, facts.canary or "through both stores"))
     return tuple(checks)
+
+
+def verdict_of(checks: Sequence[GateCheck]) -> str:
+    """Whether it is safe to move, and what stands in the way."""
+    failed = [one.name for one in checks if not one.passed]
+    return f"not safe to move: {', '.join(failed)}" if failed else "safe to move"
+
+
+def pass_gate(checks: Sequence[GateCheck], override: bool, reason: str) -> None:
+    """Raises Refused (GATE_CLOSED) if a check failed and is not overridden with a reason."""
+    if all(one.passed for one in checks):
+        return
+    if not override:
+        raise Refused(verdict_of(checks), Reason.GATE_CLOSED)
+    if not reason.strip():
+        raise Refused("an override needs a reason", Reason.GATE_CLOSED, field="reason")
 
 
 def _neighbour(facts: Facts) -> GateCheck:

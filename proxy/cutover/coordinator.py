@@ -17,7 +17,7 @@ from proxy.core.errors import Contended, CrossfadeError, Outcome, Reason, Refuse
 from proxy.core.flag import Change, Flag
 from proxy.core.ports import Control, DivergenceLog, Fence, Signals
 from proxy.core.stage import Stage
-from proxy.cutover.checks import GateCheck, check, gather_facts
+from proxy.cutover.checks import GateCheck, check, gather_facts, pass_gate, verdict_of
 from proxy.cutover.machine import HOLD_LIMIT, Observation, Step, fence_after, next_step
 from proxy.cutover.rehearsal import end_early, is_due, is_told, length_in_ms, write_report
 from proxy.cutover.trail import Trail
@@ -120,13 +120,16 @@ class Coordinator:
         facts = await gather_facts(self._control, self._divergences, flag, target, self._lease, canary)
         checks = check(facts)
         if dry_run:
-            return MoveReport(flag, checks, executed=False, message=_summary(checks))
+            return MoveReport(flag, checks, executed=False, message=verdict_of(checks))
         change = self._change(target, actor, reason, facts.now, rehearse_ms)
         flag.begin(change)  # refuses what no override may allow
-        failed = [one.name for one in checks if not one.passed]
-        _require(failed, override, reason)
-        task = await self._begin(flag, change)
-        await self._trail.began(flag, change, checks)
+        pass_gate(checks, override, reason)
+        await self._trail.began(flag, change, checks)  # first: nothing is changed without a record
+        try:
+            task = await self._begin(flag, change)
+        except Contended:
+            await self._trail.refused(flag, change)
+            raise
         return replace(await asyncio.shield(task), checks=checks)
 
     async def abort(self, collection: str, *, actor: str, reason: str) -> Flag:
@@ -369,20 +372,6 @@ def _is_under_way(flag: Flag, change: Change | None) -> bool:
     if change is None or flag.change is None:
         return change is flag.change and flag.is_rehearsed
     return flag.change.id == change.id
-
-
-def _require(failed: list[str], override: bool, reason: str) -> None:
-    if not failed:
-        return
-    if not override:
-        raise Refused(f"not safe to move: {', '.join(failed)}", Reason.GATE_CLOSED)
-    if not reason.strip():
-        raise Refused("an override needs a reason", Reason.GATE_CLOSED, field="reason")
-
-
-def _summary(checks: tuple[GateCheck, ...]) -> str:
-    failed = [one.name for one in checks if not one.passed]
-    return f"not safe to move: {', '.join(failed)}" if failed else "safe to move"
 
 
 def _seconds() -> float:

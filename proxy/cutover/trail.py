@@ -1,7 +1,8 @@
 """The audit trail of changes of stage: who asked for what and why, and what became of it.
 
-Two entries for a change that holds writes: "move" or "override" when it begins, "published" or "aborted" when
-it has ended; one for the others. Besides: "abort" (by an operator) and "rehearsed" (the end of a rehearsal).
+Two entries for a change that holds writes: "move" or "override" before it begins, "published" or "aborted"
+when it has ended; one for the others. Besides: "refused" (it met another change, and did not begin), "abort"
+(by an operator) and "rehearsed" (the end of a rehearsal).
 """
 
 from __future__ import annotations
@@ -21,13 +22,18 @@ class Trail:
         self._control = control
 
     async def began(self, flag: Flag, change: Change, checks: Sequence[GateCheck]) -> None:
-        """Somebody has begun a change; failed checks mean that they were overridden."""
+        """Somebody begins a change; failed checks mean that they were overridden."""
         details: dict[str, object] = {one.name: one.evidence for one in checks if not one.passed}
         action = "override" if details else "move"
         if change.rehearse_ms:
             details["rehearse_ms"] = change.rehearse_ms
         actor, reason = change.actor, change.reason
         await self.note(action, flag.collection, flag.stage, change.target, actor, reason, details)
+
+    async def refused(self, flag: Flag, change: Change) -> None:
+        """A change that was noted did not begin."""
+        stage = flag.stage
+        await self.note("refused", flag.collection, stage, stage, change.actor, change.reason)
 
     async def ended(self, flag: Flag, before: Stage, change: Change, details: Mapping[str, object]) -> None:
         """A change has left the flag as it is now."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.core.errors import Reason, Refused, Unavailable
+from proxy.core.errors import Contended, Reason, Refused, Unavailable
 from proxy.core.flag import Change, Flag, Job
 from proxy.core.stage import Stage
 from proxy.cutover.machine import Step
@@ -219,3 +219,18 @@ async def test_the_audit_tells_how_a_flip_went() -> None:
         assert (ended.action, ended.actor, ended.reason) == ("published", "ann", "test")
         assert ended.details["hold_ms"] == report.hold_ms > 0
         assert ended.details["epoch"] == 4
+
+
+async def test_a_move_that_meets_another_leaves_word_of_it() -> None:
+    async with town(Stage.MONGO_PRIMARY) as (place, _):
+        swap = place.control.swap
+
+        async def lose(old: Flag, new: Flag) -> Flag | None:
+            place.control.swap = swap  # type: ignore[method-assign]
+            await doors_hold(place)
+            return await swap(old, new)
+
+        place.control.swap = lose  # type: ignore[method-assign]
+        with pytest.raises(Contended):
+            await move(place, Stage.DYNAMO_PRIMARY)
+        assert [entry.action for entry in await place.control.audit("jobs", 9)] == ["refused", "move"]
