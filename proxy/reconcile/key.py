@@ -147,7 +147,16 @@ class _Worker:
         mirrored = await self._pair.mirror.get(keys)
         await faultpoint("reconcile.between_reads")
         held = await self._pair.primary.get(keys)
-        return [_Look(k, m, p, is_fresh) for k, m, p in zip(keys, mirrored, held, strict=True)]
+        return [
+            _Look(key, mirror, primary, is_fresh and not self._is_copy(primary))
+            for key, mirror, primary in zip(keys, mirrored, held, strict=True)
+        ]
+
+    def _is_copy(self, primary: Record | None) -> bool:
+        """Whether the write was the backfill's, from when DynamoDB was the mirror: it put legacy documents
+        there, and nobody else does. In MongoDB they come from writers that bypass the proxy."""
+        is_dynamo = self._pair.primary.store is StoreName.DYNAMODB
+        return is_dynamo and primary is not None and primary.is_legacy
 
     async def _settle(self, look: _Look) -> Outcome:
         try:
@@ -179,6 +188,8 @@ class _Worker:
 
     async def _apply(self, look: _Look) -> Outcome:
         assert look.primary is not None, "only what the primary holds is applied"
+        if self._is_overtaken(look):
+            return look.end(Result.OVERTAKEN)
         if look.primary.version.epoch < self._pair.epoch:
             try:
                 return await self._mirror(look, look.primary, Result.APPLIED)

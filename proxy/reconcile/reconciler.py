@@ -36,6 +36,7 @@ from proxy.reconcile.lease import Lease
 from proxy.reconcile.quarantine import Quarantine
 from proxy.reconcile.settler import Settler, Superseded
 from proxy.reconcile.site import Site
+from proxy.reconcile.tail import follow_tail
 
 _log = logging.getLogger("crossfade.reconcile")
 
@@ -152,8 +153,8 @@ class Reconciler:
 
     async def drain(self, timeout: float) -> bool:
         """Wait until the mirror has everything that the primary took before this call, and secure a position
-        in the mirror's feed. False after `timeout` seconds, or when that cannot be said: a document was
-        refused by the mirror meanwhile, or the feed was lost. True where there is no mirror."""
+        in each feed. False after `timeout` seconds, or when that cannot be said: a document was refused by
+        the mirror meanwhile, or the feed was lost. True where there is no mirror."""
         mirror = self._door.published.stage.mirror
         if mirror is None:
             return True
@@ -161,7 +162,7 @@ class Reconciler:
         self.attend(timeout + 1.0)
         try:
             async with asyncio.timeout(timeout):
-                refused, _ = await asyncio.gather(self._pass_marker(), self._secure(mirror))
+                refused, *_ = await asyncio.gather(self._pass_marker(), *map(self._secure, StoreName))
         except (TimeoutError, CrossfadeError, FeedLost) as error:
             _log.warning("draining %s did not end: %r", self._site.name, error)
             return False
@@ -241,15 +242,21 @@ class Reconciler:
     async def _follow(self, published: Published) -> None:
         now = await self._start_pass(published)
         now.task = asyncio.create_task(now.follower.run(), name=f"reconcile.{self._site.name}")
+        tail = asyncio.create_task(self._follow_tail(now), name=f"tail.{self._site.name}")
         try:
             await self._announce(now)
             await self._tend(now)
         finally:
             self._pass = None
             now.task.cancel()
-            await asyncio.gather(now.task, return_exceptions=True)
+            tail.cancel()
+            await asyncio.gather(now.task, tail, return_exceptions=True)
         if not now.task.cancelled() and (error := now.task.exception()):
             raise error
+
+    async def _follow_tail(self, now: _Pass) -> None:
+        if now.store is StoreName.MONGODB:
+            await follow_tail(self._site, now.settler)
 
     async def _tend(self, now: _Pass) -> None:
         """Watch stage and lease, and save positions, until this pass is over."""

@@ -325,3 +325,11 @@ def test_the_quarantine_is_bounded() -> None:
     assert not quarantine.holds(replace(record((EPOCH, 1), name="k4"), op=b"other"))
     assert quarantine.discard(key("k4"))
     assert not quarantine.discard(key("k4"))
+
+
+async def test_a_pass_of_the_past_brings_over_nothing_of_a_newer_epoch() -> None:
+    """It may know the wrong primary: what it takes for missing may have been deleted there since."""
+    bench, newer = Bench(), record((EPOCH + 1, 3))
+    bench.put(newer, None)
+    assert (await settle(bench)).result is Result.OVERTAKEN
+    assert bench.held() == (newer, None)

@@ -400,3 +400,20 @@ def _command(dice: random.Random, name: str, number: int) -> Command:
 async def _apply_late(mirror: ShakyStore, after: object, delay: float) -> None:
     await asyncio.sleep(delay)
     await mirror.apply(after)  # type: ignore[arg-type]
+
+
+async def test_what_a_late_replica_wrote_to_dynamodb_after_the_way_back_is_taken_back() -> None:
+    yard = Yard(Stage.DYNAMO_PRIMARY)
+    await yard.open()
+    async with running(yard) as reconciler:
+        await until(lambda: is_saved(yard))
+        yard.dynamo.put(key(), record((EPOCH, 9)))
+        assert await reconciler.drain(5)
+        yard.mongo.fence = EPOCH + 1
+        await yard.publish(Stage.MONGO_PRIMARY)
+        yard.dynamo.put(key(), record((EPOCH, 10), "unheard"))
+        yard.dynamo.put(key("new"), record((EPOCH, 10), "unheard", name="new"))
+        await until(lambda: yard.dynamo.records[key("new")].is_tombstone)
+        await until(lambda: yard.bench().differences() == [])
+        document = yard.dynamo.records[key()].document
+        assert document is not None and document.fields["n"] == 1
