@@ -14,7 +14,7 @@ import time
 
 from rich.console import Console
 
-from crossfade import AsyncMigrationClient, CrossfadeError
+from crossfade import AsyncMigrationClient, CrossfadeError, JobKind
 from examples.demo.checker import check
 from examples.demo.data import example_data, load
 from examples.demo.journey import Journey, JourneyFailed
@@ -73,11 +73,16 @@ async def _migrate(stack: Stack, screen: Screen, options: argparse.Namespace, be
         proxy = await stack.start_proxy()
         screen.tell(f"a proxy serves at {proxy.address}")
     names = [collection.name for collection in stack.collections]
-    async with AsyncMigrationClient(stack.addresses) as operator, screen.watching(stack.addresses):
+    async with (
+        AsyncMigrationClient(stack.addresses, timeout=30) as operator,
+        screen.watching(stack.addresses),
+    ):
         journey = Journey(operator, names, screen.tell, options.dwell, screen.flips)
         async with run_traffic(stack.addresses, data, screen.traffic):
             await journey.travel()
-        screen.tell("the traffic has stopped; the checker reads both stores")
+        screen.tell("the traffic has stopped")
+        await journey.run_all(JobKind.VERIFY, "the proxies compare both stores once more")
+        screen.tell("the independent checker reads both stores")
         findings = await check(stack, screen.traffic.ledger)
         comparisons = await count_comparisons(stack.addresses, names)
     for complaint in (*screen.traffic.ledger.stale_reads[:10], *map(str, findings.broken[:10])):

@@ -128,9 +128,9 @@ def _storages(count: int) -> Iterator[dict[str, Any]]:
     for number in range(HOT_STORAGE):
         yield {**hot_storage(number).key, "data": {"entries": []}, "version": 1}
     for number in range(count - HOT_STORAGE):
-        data = {"counter": number, "blob": "x" * (number % 50) * 40, "odd": AWKWARD[number % len(AWKWARD)]}
+        data = {"counter": number, "blob": "x" * (number % 50) * 40}
         key = _task_key(CONTAINERS[number % len(CONTAINERS)], f"task-{number:05d}")
-        yield {**key, "data": data, "version": number % 7 + 1}
+        yield {**key, "data": data, "version": number % 7 + 1, "odd": AWKWARD[number % len(AWKWARD)]}
 
 
 def _jobs(count: int, now: int) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crossfade import AsyncMigrationClient, GateClosed, JobKind, Stage
@@ -96,7 +96,7 @@ class Journey:
         self, collection: str, target: Stage, why: str
     ) -> tuple[float, pb.MoveStageResponse]:
         """When the gate opened, and what became of the move."""
-        deadline = time.monotonic() + GATE_PATIENCE
+        deadline, told = time.monotonic() + GATE_PATIENCE, set[str]()
         while True:
             look = await self.operator.move_stage(collection, target, dry_run=True)
             red, began = _red(look.checks), time.monotonic()
@@ -106,7 +106,10 @@ class Journey:
                 except GateClosed as closed:  # something has changed since we looked
                     red = _red(closed.checks)
             if began > deadline:
-                raise JourneyFailed(f"{collection} could not move to {target.name}: {red}")
+                raise JourneyFailed(f"{collection} could not move to {target.name}: {_said(red)}")
+            for name in red.keys() - told:
+                self.tell(f"  {collection} waits: {name}: {red[name]}")
+            told |= red.keys()
             await asyncio.sleep(_GATE_PAUSE)
 
     def _note(self, collection: str, target: Stage, began: float, response: pb.MoveStageResponse) -> None:
@@ -120,9 +123,13 @@ class Journey:
         self.tell(f"  {collection}: epoch {epoch}, writes held {hold:.0f} ms ({steps})")
 
 
-def _red(checks: Iterable[pb.Check]) -> str:
-    """The failed checks with their evidence; nothing where all is well."""
-    return "; ".join(f"{one.name}: {one.evidence}" for one in checks if one.result == pb.Check.FAILED)
+def _red(checks: Iterable[pb.Check]) -> dict[str, str]:
+    """The failed checks with their evidence; none where all is well."""
+    return {check.name: check.evidence for check in checks if check.result == pb.Check.FAILED}
+
+
+def _said(red: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {evidence}" for name, evidence in red.items())
 
 
 def _timing(step: pb.StepTiming) -> str:

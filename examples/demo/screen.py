@@ -132,10 +132,13 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
     return [
         ("acknowledged writes", f"{summary.acknowledged_writes}, and {summary.unknown_writes} in doubt"),
         ("lost, applied twice", f"{summary.lost_writes}, {summary.doubled_writes}"),
-        ("documents", f"{summary.documents} in both stores, {summary.unequal_documents} unequal {unequal}"),
+        (
+            "documents",
+            f"{summary.documents}, {summary.unequal_documents} of them unequal {unequal}",
+        ),
         ("reads", f"{summary.reads}, {summary.stale_reads} of them stale"),
         ("shadow reads", f"{summary.shadow_reads_compared} compared, {summary.shadow_reads_dropped} dropped"),
-        ("divergences", f"{summary.divergences} {kinds}"),
+        ("divergences", f"{summary.divergences} {kinds}, and {summary.healed_lag} that were lag and healed"),
         ("reservations", f"{summary.reservations}, {summary.overlapping_reservations} owned by two workers"),
         ("changes of primary", f"{summary.flips}, {summary.aborted_flips} aborted on the way"),
         ("writes held", f"median {summary.median_hold_ms:.0f} ms, longest {summary.longest_hold_ms:.0f} ms"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from crossfade import AsyncClient, CrossfadeError
@@ -36,12 +36,14 @@ class Traffic:
 
 @asynccontextmanager
 async def run_traffic(addresses: Sequence[str], data: ExampleData, traffic: Traffic) -> AsyncIterator[None]:
-    """Traffic while the block runs; at its end every worker finishes its step. A worker's fault is raised."""
+    """Traffic while the block runs; at its end every worker finishes its step."""
     traffic.ledger.entries.update(data.entries())
     stopping = asyncio.Event()
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(AsyncClient(list(addresses))) for _ in range(CONNECTIONS)]
-        tasks = [asyncio.create_task(_work(each, stopping)) for each in _workers(clients, data, traffic)]
+        tasks = [
+            asyncio.create_task(_work(each, traffic, stopping)) for each in _workers(clients, data, traffic)
+        ]
         try:
             yield
             stopping.set()
@@ -52,10 +54,14 @@ async def run_traffic(addresses: Sequence[str], data: ExampleData, traffic: Traf
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _work(worker: Worker, stopping: asyncio.Event) -> None:
+async def _work(worker: Worker, traffic: Traffic, stopping: asyncio.Event) -> None:
     while not stopping.is_set():
-        with suppress(CrossfadeError):  # the meter has counted it; the next step is a new try
+        try:
             await worker.step()
+        except CrossfadeError:
+            pass  # the meter has counted it; the next step is a new try
+        except Exception as error:  # the application met something that cannot be
+            traffic.ledger.stale_reads.append(f"{type(worker).__name__}: {error!r}")
         await asyncio.sleep(PAUSE)
 
 
