@@ -167,6 +167,7 @@ class App:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(lane.shadow.stop() for lane in self.lanes.values()))
+        await asyncio.gather(*(lane.mirror.stop() for lane in self.lanes.values()))
         await asyncio.gather(*(lane.cleanup.stop() for lane in self.lanes.values()))
         await asyncio.gather(*(reporter.stop() for reporter in self.reporters.values()))
         await self.membership.stop()

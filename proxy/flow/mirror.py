@@ -17,7 +17,7 @@ from proxy.core.ports import ApplyResult, ApplyStatus, Clock, CollectionStore, S
 from proxy.core.stage import Published, StoreName
 from proxy.core.version import Record
 from proxy.faultpoint import faultpoint
-from proxy.flow.breaker import Breaker
+from proxy.flow.breaker import Breaker, BreakerState
 
 
 class MirrorOutcome(Enum):
@@ -48,6 +48,7 @@ class Mirror:
         self.breaker = breaker
         self.applied = 0
         self.deferred = 0
+        self._probe: asyncio.Task[str] | None = None
         self.last_error = ""
         self.last_error_at = 0  # milliseconds since 1970
 
@@ -70,22 +71,39 @@ class Mirror:
         self._signals.count("crossfade.mirror.writes", collection=self._collection, outcome=outcome.value)
         return outcome
 
+    async def stop(self) -> None:
+        """End a probe that is under way."""
+        if self._probe is not None:
+            self._probe.cancel()
+            await asyncio.gather(self._probe, return_exceptions=True)
+
     async def _attempt(self, mirror: CollectionStore, record: Record) -> MirrorOutcome:
-        """Try within the mirror's deadline, while the breaker lets us; whatever goes wrong is deferred."""
+        """Try within the mirror's deadline, while the breaker lets us; whatever goes wrong is deferred.
+
+        A probe of an open breaker runs beside the reply, so that an outage costs no client anything.
+        """
         if not self.breaker.allows():
             return self._defer("breaker_open")
+        if self.breaker.state is BreakerState.HALF_OPEN:
+            self._probe = asyncio.create_task(self._try(mirror, record), name="mirror.probe")
+            return self._defer("breaker_open")  # nobody waits for a mirror that may still be gone
+        why = await self._try(mirror, record)
+        return self._defer(why) if why else MirrorOutcome.APPLIED
+
+    async def _try(self, mirror: CollectionStore, record: Record) -> str:
+        """Write once within the deadline, and tell the breaker; why the mirror lacks it, or nothing."""
         try:
             async with asyncio.timeout(self._settings.mirror_timeout):
                 applied = await mirror.apply(record)
         except (CrossfadeError, TimeoutError) as error:
             self._note(str(error) or f"no answer within {self._settings.mirror_timeout:g} s")
             self.breaker.failed()
-            return self._defer(getattr(error, "reason", Reason.DEADLINE).value.lower())
+            return str(getattr(error, "reason", Reason.DEADLINE).value.lower())
         except asyncio.CancelledError:
             self.breaker.failed()
             raise
         self.breaker.succeeded()
-        return MirrorOutcome.APPLIED if _holds(applied, record) else self._defer("overtaken")
+        return "" if _holds(applied, record) else "overtaken"
 
     async def _confirm(self, mirror: CollectionStore, record: Record) -> None:
         try:

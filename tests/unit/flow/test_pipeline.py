@@ -16,6 +16,7 @@ from proxy.core.stage import Stage
 from proxy.core.update import Inc, Set
 from proxy.core.version import Record, Version
 from proxy.core.write import Delete, Modify
+from proxy.flow.breaker import Breaker, BreakerState
 from proxy.flow.mirror import MirrorOutcome
 from tests.fixtures.memory_world import World, world
 from tests.fixtures.waiting import until
@@ -61,6 +62,28 @@ async def test_an_absent_mirror_defers_but_never_fails_a_write_while_mongodb_is_
         await w.app.pipeline.write("jobs", w.insert("last"))
         assert loop.time() - begun < 0.03, "the breaker is open: nobody waits for the mirror"
         assert w.app.lanes["jobs"].mirror.breaker.state.value == "open"
+
+
+async def test_nobody_waits_for_the_probe_of_an_open_breaker() -> None:
+    async with world(Stage.MONGO_PRIMARY) as w:
+        answers = asyncio.Event()
+        apply = w.dynamo.apply
+
+        async def answer_late(record: Record) -> ApplyResult:
+            await answers.wait()
+            return await apply(record)
+
+        w.dynamo.apply = answer_late  # type: ignore[method-assign]
+        mirror = w.app.lanes["jobs"].mirror
+        mirror.breaker = Breaker(asyncio.get_running_loop().time, threshold=1, pause=0.0)
+        mirror.breaker.failed()
+        written = await asyncio.wait_for(w.app.pipeline.write("jobs", w.insert("a")), 0.1)
+        assert written.mirror is MirrorOutcome.DEFERRED
+        assert mirror.breaker.state is BreakerState.HALF_OPEN
+        answers.set()
+        await until(lambda: mirror.breaker.state is BreakerState.CLOSED)
+        written = await w.app.pipeline.write("jobs", w.insert("b"))
+        assert written.mirror is MirrorOutcome.APPLIED
 
 
 async def test_dynamodb_as_primary_acknowledges_nothing_that_mongodb_lacks() -> None:
