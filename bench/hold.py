@@ -110,7 +110,7 @@ async def flip(site: Site, load: Load, collection: str, found: Flips) -> None:
 
 
 async def get_ready(site: Site) -> None:
-    await site.mirror(*COLLECTIONS)
+    await site.bring(Stage.MONGO_PRIMARY, *COLLECTIONS)
     operator = site.replicas[0].operator
     for collection in COLLECTIONS:
         await operator.wait_for_job(await operator.start_job(collection, JobKind.VERIFY))

@@ -3,51 +3,95 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crossfade import CrossfadeError, Stage
 from crossfade.v1 import migration_pb2 as pb
-from proxy.embedded.stores import Stores
+from proxy.embedded.addresses import Origin
+from proxy.embedded.mongod import ReplicaSet
+from proxy.embedded.stores import Store, Stores
 from tests.faults.links import Trouble
 from tests.faults.moody import Mood
 from tests.faults.site import JOBS, TASKS, Site, open_site
-from tests.faults.traffic import Traffic, traffic_on
+from tests.faults.traffic import Sample, Traffic, traffic_on
 from tests.faults.verdict import Evidence, Verdict, judge
 from tests.fixtures.waiting import until
 
 Drama = Callable[[Site, Traffic, Evidence], Awaitable[None]]
 
-OPEN = pb.MirrorHealth.OPEN
+OUTAGES, WATCHED = 3, 3.0
+"""Rounds in which healthy and broken times take turns, and seconds of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A fault by its name. `starts` is the stage in which traffic begins; `options` are `open_site`'s."""
+    """A fault by its name. `starts` is the stage in which traffic begins; `options` are `open_site`'s.
+
+    `members` is how many mongods the replica set has; three are a set of the scenario's own.
+    """
 
     name: str
     drama: Drama
     starts: Stage = Stage.MONGO_PRIMARY
     is_quick: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    members: int = 1
 
 
-async def play(scenario: Scenario, stores: Stores) -> Verdict:
+async def play(scenario: Scenario, site: Site) -> Verdict:
     """Let the drama happen under traffic, and judge what is left."""
-    async with open_site(stores, **scenario.options) as site:
-        evidence = Evidence()
-        await site.mirror(TASKS, JOBS)
-        if scenario.starts is Stage.DYNAMO_PRIMARY:
-            await site.cut_over(TASKS, JOBS)
-        async with traffic_on(site) as traffic:
-            await _written(traffic, 50)
-            await scenario.drama(site, traffic, evidence)
-            await _written(traffic, 50)
-            await traffic.stop()
-            return await judge(scenario.name, site, traffic, evidence)
+    evidence = Evidence()
+    await site.bring(scenario.starts, TASKS, JOBS)
+    async with traffic_on(site) as traffic:
+        await _written(traffic, 50)
+        await scenario.drama(site, traffic, evidence)
+        await _written(traffic, 50)
+        await traffic.stop()
+        return await judge(scenario.name, site, traffic, evidence)
+
+
+class Theatre:
+    """Where scenarios are played: a site is kept for the next one where that asks for the same."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._site: Site | None = None
+        self._wanted: tuple[Mapping[str, Any], int] = ({}, 0)
+        self._stack = AsyncExitStack()
+
+    async def play(self, scenario: Scenario) -> Verdict:
+        """The verdict; a scenario that ends early has one too, and leaves no site behind."""
+        began = time.monotonic()
+        try:
+            verdict = await play(scenario, await self._site_for(scenario))
+        except Exception as error:  # the others are worth seeing all the same
+            await self.close()
+            verdict = Verdict(scenario.name, 0, 0, 0, 0.0, (f"it ended early: {error!r}",), ())
+        return replace(verdict, took=time.monotonic() - began)
+
+    async def close(self) -> None:
+        self._site = None
+        await self._stack.aclose()
+
+    async def _site_for(self, scenario: Scenario) -> Site:
+        wanted = (scenario.options, scenario.members)
+        if self._site is None or wanted != self._wanted:
+            await self.close()
+            self._site = await self._open(scenario)
+            self._wanted = wanted
+        return self._site
+
+    async def _open(self, scenario: Scenario) -> Site:
+        stores, mongods = self._stores, None
+        if scenario.members > 1:
+            mongods = await self._stack.enter_async_context(ReplicaSet(members=scenario.members))
+            stores = Stores(Store(mongods.uri, Origin.EMBEDDED), stores.dynamodb)
+        return await self._stack.enter_async_context(open_site(stores, mongods=mongods, **scenario.options))
 
 
 # What happens
@@ -60,9 +104,7 @@ async def kill_between_stores(site: Site, traffic: Traffic, evidence: Evidence) 
     await site.revive(0)
 
 
-async def kill_coordinator(
-    target: Stage, ends_in: Stage, site: Site, traffic: Traffic, evidence: Evidence
-) -> None:
+async def kill_coordinator(target: Stage, site: Site, traffic: Traffic, evidence: Evidence) -> None:
     """Its replica 0 is armed, and dies as the coordinator of a change; the others bring it to an end."""
     before = await site.replicas[1].status(TASKS)
     try:
@@ -80,7 +122,7 @@ async def kill_coordinator(
     await until(is_over, timeout=20.0)
     now = await site.replicas[1].status(TASKS)
     took = time.monotonic() - began
-    evidence.expect(now.stage == ends_in.value, f"ended in {ends_in.name} {took:.1f} s after the death")
+    evidence.expect(now.stage == target.value, f"finished by another {took:.1f} s after the death")
     await site.revive(0)
 
 
@@ -115,12 +157,49 @@ async def lose_dynamo(trouble: Trouble, site: Site, traffic: Traffic, evidence: 
     """The mirror is gone for all replicas: clients notice nothing, the breaker opens, all is healed later."""
     failed = traffic.books.failures.total()
     await asyncio.gather(*(one.dynamo.fail(trouble, delay=1.5) for one in site.replicas))
-    await _breakers_open(site, evidence)
+    await _breakers_open(site)
+    evidence.notes.append("breaker open in all replicas")
     await _written(traffic, 100)
     evidence.expect(await _deferred(site) > 0, "deferred writes counted")
     evidence.expect(traffic.books.failures.total() == failed, "no call failed")
     await asyncio.gather(*(one.dynamo.heal() for one in site.replicas))
-    await _breakers_closed(site, evidence)
+    await _breakers_closed(site)
+    evidence.notes.append("closed after it")
+
+
+async def time_outages(site: Site, traffic: Traffic, evidence: Evidence) -> None:
+    """What a mirror that hangs costs the clients once the breaker is open, beside what they pay without."""
+    healthy: list[Sample] = []
+    without: list[Sample] = []
+    for _ in range(OUTAGES):
+        healthy += await _watch(traffic)
+        await asyncio.gather(*(one.dynamo.fail(Trouble.BLACKHOLE) for one in site.replicas))
+        await _breakers_open(site)
+        without += await _watch(traffic)
+        await asyncio.gather(*(one.dynamo.heal() for one in site.replicas))
+        await _breakers_closed(site)
+    for is_write, what in ((False, "reads"), (True, "writes")):
+        before, after = _times(healthy, is_write), _times(without, is_write)
+        ratio = statistics.median(after) / statistics.median(before)
+        late = statistics.quantiles(after, n=100)[98] / statistics.quantiles(before, n=100)[98]
+        mean = statistics.mean(after) / statistics.mean(before)
+        evidence.expect(ratio <= 1.1, f"{what} took {ratio:.2f}x (mean {mean:.2f}x, p99 {late:.2f}x)")
+    evidence.expect(not traffic.books.failures, "no call failed")
+
+
+async def lose_primary(site: Site, traffic: Traffic, evidence: Evidence) -> None:
+    """The primary of three mongods dies; another is elected; the dead one comes back and catches up."""
+    assert site.mongods is not None
+    dead = await site.mongods.primary()
+    site.mongods.kill(dead)
+    began = time.monotonic()
+    elected = await site.mongods.primary()
+    evidence.expect(elected.port != dead.port, f"another was primary after {time.monotonic() - began:.1f} s")
+    await _written(traffic, 60)
+    response = await site.move(TASKS, _other(await site.replicas[0].status(TASKS)))
+    evidence.notes.append(f"flipped on two members, {_hold(response)}")
+    await _written(traffic, 60)
+    await site.mongods.revive(dead)
 
 
 async def lose_mongo_of_one(trouble: Trouble, site: Site, traffic: Traffic, evidence: Evidence) -> None:
@@ -183,22 +262,31 @@ async def _died(site: Site, number: int, evidence: Evidence) -> None:
     evidence.expect(child.process.returncode == -9, "the armed replica was killed")
 
 
-async def _breakers_open(site: Site, evidence: Evidence) -> None:
+async def _watch(traffic: Traffic) -> Sequence[Sample]:
+    """The calls that clients begin in the next seconds, and end."""
+    began = time.monotonic()
+    await asyncio.sleep(WATCHED)
+    return [one for one in traffic.books.samples if one.began >= began]
+
+
+def _times(samples: Sequence[Sample], is_write: bool) -> list[float]:
+    return [one.took for one in samples if one.is_write == is_write]
+
+
+async def _breakers_open(site: Site) -> None:
     async def are_open() -> bool:
         found = await asyncio.gather(*(one.status(TASKS) for one in site.replicas))
         return all(one.mirror.breaker != pb.MirrorHealth.CLOSED for one in found)
 
     await until(are_open, timeout=30.0)
-    evidence.notes.append("breaker open in all replicas")
 
 
-async def _breakers_closed(site: Site, evidence: Evidence) -> None:
+async def _breakers_closed(site: Site) -> None:
     async def are_closed() -> bool:
         found = await asyncio.gather(*(one.status(TASKS) for one in site.replicas))
         return all(one.mirror.breaker == pb.MirrorHealth.CLOSED for one in found)
 
     await until(are_closed, timeout=30.0)
-    evidence.notes.append("closed after it")
 
 
 async def _deferred(site: Site) -> int:
@@ -229,87 +317,3 @@ def _other(collection: pb.Collection) -> Stage:
 
 def _hold(response: pb.MoveStageResponse) -> str:
     return f"writes held {response.hold.ToNanoseconds() / 1e6:.0f} ms"
-
-
-def _scenarios() -> tuple[Scenario, ...]:
-    to_dynamo = partial(kill_coordinator, Stage.DYNAMO_PRIMARY, Stage.DYNAMO_PRIMARY)
-    to_mongo = partial(kill_coordinator, Stage.MONGO_PRIMARY, Stage.MONGO_PRIMARY)
-    back = Stage.DYNAMO_PRIMARY
-    return (
-        Scenario(
-            "killed between the stores, MongoDB primary",
-            kill_between_stores,
-            is_quick=True,
-            options={"armings": {0: "pipeline.between_stores=kill@40"}},
-        ),
-        Scenario(
-            "killed between the stores, DynamoDB primary",
-            kill_between_stores,
-            options={"armings": {0: "pipeline.between_stores=kill@40"}},
-            starts=back,
-        ),
-        Scenario(
-            "killed before the reply, DynamoDB primary",
-            kill_between_stores,
-            options={"armings": {0: "pipeline.before_reply=kill@40"}},
-            starts=back,
-        ),
-        *(
-            Scenario(
-                f"coordinator killed at {step}", to_dynamo, options={"armings": {0: f"cutover.{step}=kill"}}
-            )
-            for step in ("hold", "fence", "drain", "publish")
-        ),
-        Scenario(
-            "coordinator killed at drain, on the way back",
-            to_mongo,
-            options={"armings": {0: "cutover.drain=kill"}},
-            starts=back,
-        ),
-        Scenario("replica stopped through a flip, then resumed", stop_through_flip, is_quick=True),
-        Scenario(
-            "coordinator stopped at the fence, then resumed",
-            stop_coordinator,
-            options={"armings": {0: "cutover.fence=stop"}},
-        ),
-        *(
-            Scenario(
-                f"DynamoDB {trouble.value}, MongoDB primary",
-                partial(lose_dynamo, trouble),
-                is_quick=trouble is Trouble.CUT,
-            )
-            for trouble in (Trouble.CUT, Trouble.BLACKHOLE, Trouble.SLOW, Trouble.HALF_OPEN)
-        ),
-        Scenario("one replica cut from MongoDB", partial(lose_mongo_of_one, Trouble.CUT)),
-        Scenario(
-            "MongoDB blackholed for one replica, on the way back",
-            partial(lose_mongo_of_one, Trouble.BLACKHOLE),
-            starts=back,
-        ),
-        Scenario("control database lost by one replica", lose_control_of_one, is_quick=True),
-        Scenario("control database lost by one replica, on the way back", lose_control_of_one, starts=back),
-        Scenario("all replicas killed at once", die_everywhere, starts=back),
-        *(
-            Scenario(
-                f"DynamoDB {what}, {'DynamoDB' if stage is Stage.DYNAMO_PRIMARY else 'MongoDB'} primary",
-                partial(be_moody, moods, share),
-                stage,
-                options={"is_moody": True},
-            )
-            for what, moods, share, stage in (
-                ("throttles", (Mood.THROTTLED,), 0.2, Stage.DYNAMO_PRIMARY),
-                ("answers 500", (Mood.BROKEN_BEFORE, Mood.BROKEN_AFTER), 0.1, Stage.DYNAMO_PRIMARY),
-                (
-                    "applies and does not answer",
-                    (Mood.LOST_AFTER, Mood.SILENT_AFTER),
-                    0.04,
-                    Stage.DYNAMO_PRIMARY,
-                ),
-                ("gives small pages", (Mood.SMALL_PAGES,), 1.0, Stage.DYNAMO_PRIMARY),
-                ("does all of it", tuple(Mood), 0.05, Stage.MONGO_PRIMARY),
-            )
-        ),
-    )
-
-
-SCENARIOS = _scenarios()

@@ -25,6 +25,7 @@ from crossfade.v1 import migration_pb2 as pb
 from examples.demo.stack import COLLECTIONS, ROOT, Stack, dynamodb_client
 from proxy.config import load_collections
 from proxy.embedded.child import Child, spawn
+from proxy.embedded.mongod import ReplicaSet
 from proxy.embedded.ports import run_on_port
 from proxy.embedded.scratch import ScratchDirectory
 from proxy.embedded.stores import Stores
@@ -79,6 +80,7 @@ class Site:
     stack: Stack
     control: str
     moody: MoodyDynamo | None
+    mongods: ReplicaSet | None
     replicas: list[Replica] = field(default_factory=list)
 
     @property
@@ -92,17 +94,15 @@ class Site:
         operator = self.replicas[by].operator
         return await operator.move_stage(collection, target, reason=_WHY, override=True, timeout=timeout)
 
-    async def mirror(self, *collections: str) -> None:
-        """Bring collections to MONGO_PRIMARY with everything copied."""
+    async def bring(self, target: Stage, *collections: str) -> None:
+        """Bring collections to a stage with a mirror, everything copied, while there is no traffic."""
         operator = self.replicas[-1].operator
         for collection in collections:
-            await self.move(collection, Stage.MONGO_PRIMARY, by=-1)
-            await operator.wait_for_job(await operator.start_job(collection, JobKind.BACKFILL))
-
-    async def cut_over(self, *collections: str) -> None:
-        """From MONGO_PRIMARY to DYNAMO_PRIMARY, before there is any traffic."""
-        for collection in collections:
-            await self.move(collection, Stage.DYNAMO_PRIMARY, by=-1)
+            if (await operator.get_collection(collection)).stage == Stage.MONGO_ONLY.value:
+                await self.move(collection, Stage.MONGO_PRIMARY, by=-1)
+                await operator.wait_for_job(await operator.start_job(collection, JobKind.BACKFILL))
+            if (await operator.get_collection(collection)).stage != target.value:
+                await self.move(collection, target, by=-1)
 
     async def revive(self, number: int) -> Replica:
         """Start a killed replica again, at its address, with nothing armed."""
@@ -122,12 +122,14 @@ async def open_site(
     armings: Mapping[int, str] | None = None,
     is_moody: bool = False,
     is_linked: bool = True,
+    mongods: ReplicaSet | None = None,
     settings: Mapping[str, Any] | None = None,
     collections: tuple[str, ...] = (TASKS, JOBS),
 ) -> AsyncIterator[Site]:
     """Start it, with `armings` by the number of the replica; everything is gone at the end.
 
-    Without `is_linked` proxies reach the stores directly, as they must where MongoDB has several members.
+    Without `is_linked` proxies reach both stores directly. With `mongods`, a set of several members that the
+    scenario owns, MongoDB is reached directly: a driver learns the members' own addresses.
     """
     async with AsyncExitStack() as stack:
         scratch = ScratchDirectory()
@@ -136,7 +138,7 @@ async def open_site(
         file = _write_collections(scratch.path / "collections.yaml", suffix, settings or {}, collections)
         declared = load_collections(file)
         environment = _environment(stores, file, lease, f"control{suffix}")
-        site = Site(Stack(stores, declared, environment, scratch.path), f"control{suffix}", None)
+        site = Site(Stack(stores, declared, environment, scratch.path), f"control{suffix}", None, mongods)
         stack.push_async_callback(_remove, site)
         if is_moody:
             site.moody = await stack.enter_async_context(MoodyDynamo(stores.dynamodb.address))
@@ -155,10 +157,9 @@ async def _start(stack: AsyncExitStack, site: Site, number: int, armings: str, i
         dynamo_at = ("127.0.0.1", site.moody.port)
     mongo = await stack.enter_async_context(MongoLink(*mongo_at))
     dynamo = await stack.enter_async_context(Link(*dynamo_at))
-    linked = {
-        "CROSSFADE_MONGODB_URI": f"mongodb://127.0.0.1:{mongo.port}/?directConnection=true",
-        "CROSSFADE_DYNAMODB_ENDPOINT": f"http://127.0.0.1:{dynamo.port}",
-    }
+    linked = {"CROSSFADE_DYNAMODB_ENDPOINT": f"http://127.0.0.1:{dynamo.port}"}
+    if site.mongods is None:
+        linked["CROSSFADE_MONGODB_URI"] = f"mongodb://127.0.0.1:{mongo.port}/?directConnection=true"
     name = f"replica-{number}"
     environment = {
         **site.stack.environment,
@@ -220,9 +221,10 @@ async def _remove(site: Site) -> None:
 
 
 def _place(address: str) -> tuple[str, int]:
-    """Host and port of a URI, of its first host if there are several."""
-    host, _, port = urlsplit(address.partition(",")[0]).netloc.rpartition(":")
-    return host, int(port)
+    """Host and port of a URI, of its first host if there are several; credentials cannot pass a link."""
+    parts = urlsplit(address.partition(",")[0])
+    assert parts.hostname and parts.port and not parts.username, f"a link cannot lead to {address}"
+    return parts.hostname, parts.port
 
 
 def _environment(stores: Stores, file: Path, lease: float, control: str) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import random
 import time
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -31,7 +32,6 @@ PATIENCE = 10.0
 REGISTERS, JOURNALS, QUEUED = 5, 3, 8
 RESERVED_FOR = 9_000
 """Milliseconds: longer than writes may be held."""
-_PLACE = {"deployment_key": "auth0", "webtask_container": "hot"}
 
 
 @dataclass(slots=True)
@@ -53,6 +53,7 @@ class Books:
     failures: Counter[str] = field(default_factory=Counter)
     complaints: list[str] = field(default_factory=list)
     deferred: int = 0
+    stories: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
 
     @property
     def acknowledged(self) -> int:
@@ -66,16 +67,15 @@ class Books:
 class Traffic:
     """All clients of one scenario, at work between `start` and `stop`."""
 
-    def __init__(self, site: Site, *, pace: float = 0.02, seed: int = 7, collection: str = TASKS) -> None:
+    def __init__(self, site: Site, *, pace: float = 0.02, seed: int = 7) -> None:
         self.books = Books()
-        self.collection = collection
+        self.deployment = f"d{uuid.uuid4().hex[:6]}"
         self._client = AsyncClient(site.addresses, timeout=PATIENCE)
-        self._tasks = self._client[collection]
+        self._tasks = self._client[TASKS]
         self._jobs = CronJobs(self._client)
         self._pace = pace
         self._chance = random.Random(seed)
         self._numbers = itertools.count(1)
-        self._has_jobs = any(one.name == JOBS for one in site.stack.collections)
         self._is_over = asyncio.Event()
         self._seen: dict[str, int] = {}
         self._running: list[asyncio.Task[None]] = []
@@ -83,16 +83,15 @@ class Traffic:
     async def prepare(self) -> None:
         """Put there what is worked on; must succeed."""
         for number in range(JOURNALS):
-            await self._tasks.insert_one({**_key(f"journal-{number}"), "tokens": []})
+            await self._tasks.insert_one({**self._key(f"journal-{number}"), "tokens": []})
             self.books.ledger.entries[self._name(f"journal-{number}")] = Journal(("tokens",), exists=True)
-        if self._has_jobs:
-            for number in range(QUEUED):
-                name = TaskName("auth0", "hot", f"job-{number}")
-                await self._jobs.create(name, "* * * * *", int(time.time() * 1000))
+        for number in range(QUEUED):
+            name = TaskName(self.deployment, "hot", f"job-{number}")
+            await self._jobs.create(name, "* * * * *", int(time.time() * 1000))
 
     def start(self) -> None:
         trades = [self._work_on_registers] * 4 + [self._write_journals] * 2 + [self._give_birth] * 2
-        trades += [self._run_jobs] * (3 if self._has_jobs else 0)
+        trades += [self._run_jobs] * 3
         self._running = [asyncio.create_task(self._keep_on(trade)) for trade in trades]
 
     async def stop(self) -> None:
@@ -111,7 +110,7 @@ class Traffic:
         """What the registers hold at the end, by name."""
         found: dict[str, int | None] = {}
         for key in (f"register-{number}" for number in range(REGISTERS)):
-            document = await self._tasks.find_one(_key(key))
+            document = await self._tasks.find_one(self._key(key))
             found[key] = document["n"] if document else None
         return found
 
@@ -128,12 +127,12 @@ class Traffic:
         except CrossfadeError as error:
             self.books.failures[f"{error.reason.name} {error.outcome.name}"] += 1
             if is_write and error.outcome is Outcome.UNKNOWN:
-                self.books.ledger.doubt(self.collection)
+                self.books.ledger.doubt(TASKS)
             return error.outcome, None
         finally:
             self.books.samples.append(Sample(began, time.monotonic() - began, is_write))
         if is_write:
-            self.books.ledger.remember(self.collection)
+            self.books.ledger.remember(TASKS)
             self.books.deferred += getattr(result, "mirror", None) is Mirror.DEFERRED
         return Outcome.APPLIED, result
 
@@ -151,7 +150,7 @@ class Traffic:
 
     async def _read(self, key: str) -> None:
         call = self._call(Verb.READ, key)
-        outcome, found = await self._timed(self._tasks.find_one(_key(key)), is_write=False)
+        outcome, found = await self._timed(self._tasks.find_one(self._key(key)), is_write=False)
         call.value = found["n"] if found else None
         if call.value is not None:
             self._seen[key] = call.value
@@ -159,14 +158,14 @@ class Traffic:
 
     async def _put(self, key: str) -> None:
         call = self._call(Verb.PUT, key, next(self._numbers))
-        put = self._tasks.replace_one(_key(key), {**_key(key), "n": call.value}, upsert=True)
+        put = self._tasks.replace_one(self._key(key), {**self._key(key), "n": call.value}, upsert=True)
         outcome, _ = await self._timed(put, is_write=True)
         self._close(call, outcome, None)
 
     async def _change(self, key: str) -> None:
         call = self._call(Verb.CHANGE, key, next(self._numbers))
         call.expected = self._seen.get(key, 0)
-        wanted = {**_key(key), "n": call.expected}
+        wanted = {**self._key(key), "n": call.expected}
         outcome, result = await self._timed(
             self._tasks.update_one(wanted, {"$set": {"n": call.value}}), is_write=True
         )
@@ -174,7 +173,7 @@ class Traffic:
 
     async def _delete(self, key: str) -> None:
         call = self._call(Verb.DELETE, key)
-        outcome, result = await self._timed(self._tasks.delete_one(_key(key)), is_write=True)
+        outcome, result = await self._timed(self._tasks.delete_one(self._key(key)), is_write=True)
         self._close(call, outcome, result.deleted_count == 1 if result else None)
 
     def _call(self, verb: Verb, key: str, value: int | None = None) -> Call:
@@ -192,7 +191,7 @@ class Traffic:
         assert isinstance(journal, Journal)
         token = f"{next(self._numbers):x}"
         outcome, _ = await self._timed(
-            self._tasks.update_one(_key(name), {"$push": {"tokens": token}}), is_write=True
+            self._tasks.update_one(self._key(name), {"$push": {"tokens": token}}), is_write=True
         )
         if outcome is Outcome.APPLIED:
             journal.acknowledged.append(token)
@@ -203,18 +202,21 @@ class Traffic:
         """A document of one's own: born, sometimes changed, sometimes deleted and born again."""
         name = f"life-{next(self._numbers)}"
         state = self.books.ledger.entries[self._name(name)] = State("mark")
-        key = _key(name)
+        key = self._key(name)
         mark = f"{name}-a"
-        await self._note(state, mark, self._tasks.insert_one({**key, "mark": mark}))
+        await self._note(name, state, mark, self._tasks.insert_one({**key, "mark": mark}))
         if self._chance.random() < 0.5:
-            await self._note(state, None, self._tasks.delete_one(key))
+            await self._note(name, state, None, self._tasks.delete_one(key))
             if self._chance.random() < 0.3:
                 mark = f"{name}-b"
                 again = self._tasks.replace_one(key, {**key, "mark": mark}, upsert=True)
-                await self._note(state, mark, again)
+                await self._note(name, state, mark, again)
 
-    async def _note(self, state: State, token: str | None, write: Awaitable[Any]) -> None:
-        outcome, _ = await self._timed(write, is_write=True)
+    async def _note(self, name: str, state: State, token: str | None, write: Awaitable[Any]) -> None:
+        began = time.time()
+        outcome, result = await self._timed(write, is_write=True)
+        story = self.books.stories.setdefault(self._name(name), [])
+        story.append(f"{token or 'deleted'} {began:.3f} to {time.time():.3f} {outcome.name} {result}")
         if outcome is Outcome.APPLIED:
             state.token = token  # what is unknown stays so: it may be on its way still
         elif outcome is Outcome.UNKNOWN:
@@ -222,7 +224,7 @@ class Traffic:
 
     async def _run_jobs(self) -> None:
         asked = _milliseconds()
-        reserve = self._jobs.reserve("auth0", int(asked), RESERVED_FOR)
+        reserve = self._jobs.reserve(self.deployment, int(asked), RESERVED_FOR)
         _, reservation = await self._timed(reserve, is_write=True)
         if reservation is None:
             return
@@ -237,8 +239,11 @@ class Traffic:
         ended = reservation.until if outcome is Outcome.NOT_APPLIED else released
         self.books.ledger.owned.append(Owned(name, asked, told, ended, reservation.until))
 
+    def _key(self, name: str) -> dict[str, str]:
+        return {"deployment_key": self.deployment, "webtask_container": "hot", "webtask_name": name}
+
     def _name(self, name: str) -> tuple[str, ...]:
-        return (self.collection, *_key(name).values())
+        return (TASKS, *self._key(name).values())
 
 
 _FATES = {Outcome.APPLIED: Fate.OK, Outcome.UNKNOWN: Fate.UNKNOWN, Outcome.NOT_APPLIED: Fate.REFUSED}
@@ -254,10 +259,6 @@ async def traffic_on(site: Site, **options: Any) -> AsyncIterator[Traffic]:
         yield traffic
     finally:
         await traffic.close()
-
-
-def _key(name: str) -> dict[str, str]:
-    return {**_PLACE, "webtask_name": name}
 
 
 def _milliseconds() -> float:

@@ -79,4 +79,5 @@ def _faults(findings: Findings, crooked: list[str], books: Books) -> list[str]:
         "a job had two owners": books.ledger.collisions(),
         "nothing was written": not books.acknowledged,
     }
-    return [sentence for sentence, count in found.items() if count]
+    stories = [f"{name[-1]}: {line}" for name in findings.broken[:2] for line in books.stories.get(name, ())]
+    return [sentence for sentence, count in found.items() if count] + stories
