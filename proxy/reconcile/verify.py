@@ -15,8 +15,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from proxy.core.comparison import SURVIVING, Kind, Verdict, compare, conclude
-from proxy.core.finding import Finding
+from proxy.core.comparison import MATCH, SURVIVING, Kind, Verdict, compare, conclude
+from proxy.core.divergence import Divergence
+from proxy.core.finding import Finding, key_named
 from proxy.core.flag import Job
 from proxy.core.keys import Key
 from proxy.core.ports import Door, Segment
@@ -72,11 +73,22 @@ class _Comparison:
         await self._scan.persist(self._close_healed)
 
     async def _close_healed(self) -> None:
-        """What is still there was seen again since the start; queries and refusals were not looked at."""
+        """What was not seen again since the start is closed if both stores agree on it now: replicas' clocks
+        differ, so times alone prove nothing. Queries and refusals were not looked at."""
         site, began = self._scan.site, self._scan.job.started_at
         for row in await open_rows(site):
             if row.key and row.last_seen < began and row.kind is not Kind.ERROR_PARITY:
-                await site.divergences.close(row.id, "a complete verify did not find it any more")
+                await self._close_if_equal(row)
+
+    async def _close_if_equal(self, row: Divergence) -> None:
+        site, pair = self._scan.site, self._scan.pair
+        key = key_named(site.collection, row.key)
+        if key is None:
+            return
+        [mirror] = await pair.mirror.get([key])
+        [primary] = await pair.primary.get([key])
+        if compare(primary, mirror) == MATCH:
+            await site.divergences.close(row.id, "a complete verify did not find it any more")
 
     async def _compare_part(self, number: int, group: asyncio.TaskGroup) -> None:
         part = self._scan.progress.parts[number]

@@ -54,6 +54,16 @@ async def test_a_verify_closes_what_it_does_not_find_any_more() -> None:
     }
 
 
+async def test_what_a_replica_with_a_slow_clock_reported_stays_open() -> None:
+    """Found by simulation: a divergence that is newer than its time says is closed only where it is gone."""
+    yard = Yard()
+    await yard.open()
+    yard.dynamo.put(key("ghost"), record((EPOCH, 3), name="ghost"))
+    await report(yard, Kind.MIRROR_AHEAD, key("ghost"), yard.clock.now() - 1000)
+    await verify(yard.site(), yard.door)
+    assert (await states(yard))["MIRROR_AHEAD"] == "open"
+
+
 def test_a_tombstone_that_was_purged_meanwhile_bypassed_nobody() -> None:
     assert explain(None, tombstone((EPOCH, 3)), is_fresh=True) is Cause.NONE
     assert explain(None, record((EPOCH, 3)), is_fresh=True) is Cause.BYPASS
