@@ -80,8 +80,8 @@ class Caller:
         """Make the call, again while its fate is unknown, and note how it ended."""
         for attempt in range(attempts):
             fate = await self._attempt(call, request)
-            if fate is Fate.REFUSED and attempt:
-                fate = Fate.UNKNOWN  # this attempt was not applied; one before it may have been
+            if attempt and (fate is Fate.REFUSED or (fate is Fate.OK and call.matched is False)):
+                fate = Fate.UNKNOWN  # not applied now; an attempt long ago may have been, and be forgotten
             call.fate = fate
             if fate is not Fate.UNKNOWN:
                 call.returned = _now()

@@ -10,8 +10,8 @@ from proxy.core.stage import StoreName
 from proxy.core.version import Record
 from tests.simulation import ledgers
 from tests.simulation.documents import JOBS, LISTS, OLD, REGISTERS, items_of, key, owner_of, value_of
-from tests.simulation.history import Call, Fate, History
-from tests.simulation.registers import Undecided, is_linearizable
+from tests.simulation.history import Call, History
+from tests.simulation.registers import Undecided, first_contradiction, is_linearizable
 from tests.simulation.reservations import NOBODY, as_register_calls
 from tests.simulation.shared import SharedTable, show
 
@@ -63,12 +63,11 @@ def unequal_documents(flag: Flag, tables: Tables) -> Iterator[str]:
 
 def _judge_register(name: str, calls: Sequence[Call], initial: int | None, final: int | None) -> Iterator[str]:
     try:
-        fits = is_linearizable([c for c in calls if c.fate is not Fate.REFUSED], initial, final)
+        if not is_linearizable(calls, initial, final):
+            wrong = first_contradiction(calls, initial) or f"left as {final}"
+            yield f"{name}: no single register answers so: {wrong}"
     except Undecided as error:
         yield f"{name}: undecided, {error}"
-        return
-    if not fits:
-        yield f"{name}: no single register explains {len(calls)} calls that left {final}"
 
 
 def _judge_untouched(remains: Remains) -> Iterator[str]:

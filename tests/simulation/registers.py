@@ -9,8 +9,9 @@ or raises: a history that is too hard to decide is never taken for a good one.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from tests.simulation.history import Call, Fate, Verb
 
@@ -42,13 +43,36 @@ def step(call: Call, state: int | None) -> tuple[bool, int | None]:
             raise ValueError(f"{call.verb} is no call on a register")
 
 
-def is_linearizable(calls: Sequence[Call], initial: int | None, final: int | None) -> bool:
-    """True when one register, from `initial` to `final`, explains every result. Raises Undecided."""
+def is_linearizable(calls: Sequence[Call], initial: int | None, *final: int | None) -> bool:
+    """True when one register, from `initial` to `final` (if given), explains every result.
+
+    Refused calls leave no trace. Raises Undecided.
+    """
     return _Search(calls, final).run(initial)
 
 
+def first_contradiction(calls: Sequence[Call], initial: int | None) -> Call | None:
+    """The call by whose return it was certain that no register answers so; None when only the end does not
+    fit. Raises Undecided."""
+    ended = sorted((call for call in calls if call.fate is Fate.OK), key=lambda call: call.returned)
+    fitting = bisect_left(
+        range(1, len(ended) + 1), True, key=lambda n: not is_linearizable(_until(calls, ended[n - 1]), initial)
+    )
+    return ended[fitting] if fitting < len(ended) else None
+
+
+def _until(calls: Sequence[Call], last: Call) -> list[Call]:
+    """The history when `last` returned: calls on their way then may have had their moment, or not."""
+    begun = [call for call in calls if call.called <= last.returned]
+    return [call if call.returned <= last.returned else replace(call, fate=_pending(call)) for call in begun]
+
+
+def _pending(call: Call) -> Fate:
+    return Fate.REFUSED if call.fate is Fate.REFUSED else Fate.UNKNOWN
+
+
 class _Search:
-    def __init__(self, calls: Sequence[Call], final: int | None) -> None:
+    def __init__(self, calls: Sequence[Call], final: tuple[int | None, ...]) -> None:
         ordered = sorted(calls, key=lambda call: call.called)
         self._certain = [call for call in ordered if call.fate is Fate.OK]
         self._unknown = [c for c in ordered if c.fate is Fate.UNKNOWN and c.verb is not Verb.READ]
@@ -60,7 +84,7 @@ class _Search:
         seen, stack = {start}, [start]
         while stack:
             state = stack.pop()
-            if state[0] == len(self._certain) and state[3] == self._final:
+            if state[0] == len(self._certain) and (not self._final or state[3] in self._final):
                 return True
             for after in self._next(state):
                 if after not in seen:
