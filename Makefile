@@ -1,13 +1,13 @@
 # The one front door. `make` alone prints what it can do.
 .DEFAULT_GOAL := help
-.PHONY: help setup proto fmt check test demo up down
+.PHONY: help setup proto fmt check test faults bench-hold demo up down
 
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := $(wildcard proxy clients/python examples bench tests)
 
 help: ## print the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
 
 setup: ## install everything into .venv and node_modules (quick when nothing changed)
 	@PYTHON=$(PYTHON) scripts/setup
@@ -27,6 +27,12 @@ check: setup ## lint, types, generated code fresh
 
 test: setup ## run every test on the real stores (ARGS go to pytest)
 	@$(BIN)/python -m pytest $(ARGS)
+
+faults: setup ## kill, stop and cut off real proxies and stores; about 6 minutes (ARGS: words of their names)
+	@$(BIN)/python -m tests.faults $(ARGS)
+
+bench-hold: setup ## measure how long writes wait in 50 changes of the primary under load
+	@$(BIN)/python -m bench.hold $(ARGS)
 
 demo: setup ## watch one live migration from MongoDB to DynamoDB and back (ARGS=--json for a summary)
 	@$(BIN)/python -m examples.demo $(ARGS)

@@ -152,7 +152,7 @@ async def open_site(
 
 async def _start(stack: AsyncExitStack, site: Site, number: int, armings: str, is_linked: bool) -> Replica:
     stores = site.stack.stores
-    mongo_at, dynamo_at = _place(stores.mongodb.address), _place(stores.dynamodb.address)
+    mongo_at, dynamo_at = place_of(stores.mongodb.address), place_of(stores.dynamodb.address)
     if site.moody is not None:
         dynamo_at = ("127.0.0.1", site.moody.port)
     mongo = await stack.enter_async_context(MongoLink(*mongo_at))
@@ -220,7 +220,7 @@ async def _remove(site: Site) -> None:
         await asyncio.to_thread(dynamodb.delete_table, TableName=collection.table)
 
 
-def _place(address: str) -> tuple[str, int]:
+def place_of(address: str) -> tuple[str, int]:
     """Host and port of a URI, of its first host if there are several; credentials cannot pass a link."""
     parts = urlsplit(address.partition(",")[0])
     assert parts.hostname and parts.port and not parts.username, f"a link cannot lead to {address}"
