@@ -124,12 +124,14 @@ async def measure(options: argparse.Namespace) -> tuple[Load, Flips, Flips, floa
     ):
         load = Load(client, options.clients)
         await load.prepare()
+        print("collections and load are being prepared", file=sys.stderr)
         await get_ready(site)
         load.start()
         began = time.monotonic()
         alive, dead = Flips(), Flips()
         for number in range(options.flips):
             await flip(site, load, COLLECTIONS[number % len(COLLECTIONS)], alive)
+            print(f"flip {number + 1}: {alive.holds[-1]:.0f} ms", file=sys.stderr)
         rate = load.calls / (time.monotonic() - began)
         failures = load.failures.copy()
         for number in range(options.dead):

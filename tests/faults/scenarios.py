@@ -24,6 +24,8 @@ from tests.fixtures.waiting import until
 
 Drama = Callable[[Site, Traffic, Evidence], Awaitable[None]]
 
+PATIENCE = 60.0
+"""Seconds that anything may take to come about, on a machine that has other things to do."""
 OUTAGES, WATCHED = 3, 3.0
 """Rounds in which healthy and broken times take turns, and seconds of each."""
 
@@ -253,12 +255,12 @@ async def die_everywhere(site: Site, traffic: Traffic, evidence: Evidence) -> No
 async def _written(traffic: Traffic, count: int) -> None:
     """Wait until the clients have had so many more writes acknowledged."""
     goal = traffic.books.acknowledged + count
-    await until(lambda: traffic.books.acknowledged >= goal, timeout=40.0)
+    await until(lambda: traffic.books.acknowledged >= goal, timeout=PATIENCE)
 
 
 async def _died(site: Site, number: int, evidence: Evidence) -> None:
     child = site.replicas[number].child
-    await until(lambda: child.has_exited, timeout=20.0)
+    await until(lambda: child.has_exited, timeout=PATIENCE)
     evidence.expect(child.process.returncode == -9, "the armed replica was killed")
 
 
@@ -278,7 +280,7 @@ async def _breakers_open(site: Site) -> None:
         found = await asyncio.gather(*(one.status(TASKS) for one in site.replicas))
         return all(one.mirror.breaker != pb.MirrorHealth.CLOSED for one in found)
 
-    await until(are_open, timeout=30.0)
+    await until(are_open, timeout=PATIENCE)
 
 
 async def _breakers_closed(site: Site) -> None:
@@ -286,7 +288,7 @@ async def _breakers_closed(site: Site) -> None:
         found = await asyncio.gather(*(one.status(TASKS) for one in site.replicas))
         return all(one.mirror.breaker == pb.MirrorHealth.CLOSED for one in found)
 
-    await until(are_closed, timeout=30.0)
+    await until(are_closed, timeout=PATIENCE)
 
 
 async def _deferred(site: Site) -> int:
