@@ -73,7 +73,7 @@ async def open_mongo(collection: Collection, request: pytest.FixtureRequest) -> 
 @asynccontextmanager
 async def open_dynamo(collection: Collection, request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     endpoint: str = request.getfixturevalue("dynamodb_endpoint")
-    async with DynamoStores(DynamoSettings(endpoint=endpoint)) as stores:
+    async with DynamoStores(DynamoSettings(endpoint=endpoint, attempt_timeout=10, call_timeout=30)) as stores:
         store = stores.collection(collection)
 
         async def plant(document: Document) -> None:

@@ -53,7 +53,9 @@ async def fields_of(store: DynamoStore, name: str) -> Fields:
 @asynccontextmanager
 async def opened(endpoint: str, table: str, faults: Faults | None = None) -> AsyncIterator[DynamoStore]:
     """A prepared store of jobs, whose table is gone afterwards."""
-    async with DynamoStores(DynamoSettings(endpoint=endpoint, pause=0.001), faults) as stores:
+    async with DynamoStores(
+        DynamoSettings(endpoint=endpoint, pause=0.001, attempt_timeout=10, call_timeout=30), faults
+    ) as stores:
         store = stores.collection(jobs(table))
         await store.prepare()
         yield store

@@ -163,7 +163,9 @@ async def open_site(
     collection = Collection("jobs", name, "jobs", name, KEY, settings=SETTINGS)
     async with (
         MongoStores.open(mongodb_uri) as mongo,
-        DynamoStores(DynamoSettings(endpoint=dynamodb_endpoint)) as dynamo,
+        DynamoStores(
+            DynamoSettings(endpoint=dynamodb_endpoint, attempt_timeout=10, call_timeout=30)
+        ) as dynamo,
     ):
         site = RealSite(collection, mongo, dynamo, random.Random(seed), OpenDoor(Published(1, stage)))
         for store in site.stores.values():

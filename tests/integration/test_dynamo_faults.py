@@ -190,7 +190,9 @@ async def test_writers_in_two_processes_meet_and_lose_nothing(
     dynamodb_endpoint: str, store: DynamoStore, unique_name: str
 ) -> None:
     await store.write(Insert(key("a"), job("a", n=0)), stamp())
-    async with DynamoStores(DynamoSettings(endpoint=dynamodb_endpoint)) as others:
+    async with DynamoStores(
+        DynamoSettings(endpoint=dynamodb_endpoint, attempt_timeout=10, call_timeout=30)
+    ) as others:
         other = others.collection(jobs(unique_name))
 
         async def add(to: DynamoStore) -> int:

@@ -19,7 +19,9 @@ from tests.integration.dynamo_jobs import BY_OWNER, TABLE_KEY, WORK_QUEUE, job, 
 
 @pytest.fixture
 async def stores(dynamodb_endpoint: str) -> AsyncIterator[DynamoStores]:
-    async with DynamoStores(DynamoSettings(endpoint=dynamodb_endpoint)) as opened:
+    async with DynamoStores(
+        DynamoSettings(endpoint=dynamodb_endpoint, attempt_timeout=10, call_timeout=30)
+    ) as opened:
         yield opened
 
 

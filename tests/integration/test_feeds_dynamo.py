@@ -23,7 +23,7 @@ class Table:
 
     def __init__(self, endpoint: str, name: str) -> None:
         self._client = boto3.client("dynamodb", endpoint_url=endpoint)
-        self._stores = DynamoStores(DynamoSettings(endpoint=endpoint))
+        self._stores = DynamoStores(DynamoSettings(endpoint=endpoint, attempt_timeout=10, call_timeout=30))
         self._name = name
 
     async def create(self) -> None:
