@@ -28,6 +28,7 @@ from proxy.stores.dynamo.failures import ConditionFailed
 from proxy.stores.dynamo.finding import Finder
 from proxy.stores.dynamo.limits import DynamoLimits
 from proxy.stores.dynamo.reading import Reader
+from proxy.stores.dynamo.rivals import Rivals, is_told_by_index
 from proxy.stores.dynamo.tables import TableKeeper
 from proxy.stores.dynamo.transport import Transport
 from proxy.stores.dynamo.turns import Turns
@@ -36,10 +37,7 @@ TRIES = 8
 """Times that one write, or one reservation, is tried before it is given up as contended."""
 
 CANDIDATES = 25
-"""Documents among which a reservation picks at random, so that workers do not all try the same one."""
-
-PICKS = 3
-"""Candidates tried before the index is asked again."""
+"""Documents that a reservation looks at: in a crowd it takes any of them (see `rivals`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +68,7 @@ class DynamoStore:
         self._keeper = TableKeeper(transport, self.codec.layout)
         self._key_fields = tuple(field.name for field in collection.key_fields)
         self._turns = Turns()
+        self._rivals = Rivals()
         self._partition = self.codec.layout.partition.attribute
 
     async def prepare(self) -> tuple[str, ...]:
@@ -96,21 +95,24 @@ class DynamoStore:
             raise
 
     async def write_first(self, plan: Plan, update: Update, stamp: Stamp) -> WriteResult:
-        """Picks at random among the first CANDIDATES rows of the index; the conditional put decides."""
+        """Tries for the first of the order, or while others do too for any of the first CANDIDATES; the
+        conditional put decides."""
         command = Modify(Key(()), update, Precondition(plan.filter), wants_before=True)
         is_indexed = plan.index is not None and plan.index.kind is not IndexKind.TABLE
         for attempt in range(TRIES):
             # Keys alone cost little, but only whole documents show whether the rest of the filter holds.
-            if is_indexed and attempt == 0:
-                keys = await self._finder.candidates(plan, CANDIDATES)
-            else:
-                keys = await self._matching_keys(plan)
+            is_quick = is_indexed and attempt == 0
+            keys = await (
+                self._finder.candidates(plan, CANDIDATES) if is_quick else self._matching_keys(plan)
+            )
             if not keys:
                 return NOT_MATCHED
-            for key in random.sample(keys, min(PICKS, len(keys))):
+            for key in self._rivals.choose(keys):
                 result = await self._try_write(replace(command, key=key), stamp)
                 if result.matched:
                     return result
+                if not is_quick or is_told_by_index(plan):
+                    self._rivals.notice()
             await _pause(attempt)
         raise Contended("others kept taking the documents that were found", Reason.CONTENTION, op=stamp.op)
 
