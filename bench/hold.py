@@ -28,7 +28,7 @@ from crossfade.v1 import migration_pb2 as pb
 from proxy.embedded.stores import open_stores
 from tests.faults.site import LEASE, Site, open_site
 
-COLLECTIONS = tuple(f"webtasks-{number}" for number in range(10))
+COLLECTIONS = tuple(f"webtasks-{number}" for number in range(5))
 DOCUMENTS = 50
 MEDIAN_MS, P99_MS, SLACK_MS = 100.0, 250.0, 250.0
 THINK = 0.02
