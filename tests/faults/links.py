@@ -44,7 +44,9 @@ class Pipe:
 
 def _reset(end: asyncio.StreamWriter) -> None:
     """Close it as a crashed peer would: by RST, without a farewell."""
-    with contextlib.suppress(OSError):
+    if end.transport.is_closing():
+        return
+    with contextlib.suppress(OSError, ValueError):
         end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
     end.transport.abort()
 

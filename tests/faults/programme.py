@@ -23,6 +23,8 @@ from tests.faults.scenarios import (
 )
 
 DYNAMO = Stage.DYNAMO_PRIMARY
+STORMY = [mood for mood in Mood if mood is not Mood.SMALL_PAGES]
+"""What can befall a mirror: it is not queried."""
 
 
 def _armed(name: str, moment: str, starts: Stage = Stage.MONGO_PRIMARY, is_quick: bool = False) -> Scenario:
@@ -78,7 +80,7 @@ SCENARIOS = (
     _moody("answers 500", 0.1, Mood.BROKEN_BEFORE, Mood.BROKEN_AFTER),
     _moody("applies and does not answer", 0.04, Mood.LOST_AFTER, Mood.SILENT_AFTER),
     _moody("gives small pages", 1.0, Mood.SMALL_PAGES),
-    _moody("does all of it", 0.05, *Mood, starts=Stage.MONGO_PRIMARY),
+    _moody("does all of that", 0.05, *STORMY, starts=Stage.MONGO_PRIMARY),
     # a replica set of its own
     Scenario("primary of three mongods killed, MongoDB primary", lose_primary, members=3),
     Scenario("primary of three mongods killed, DynamoDB primary", lose_primary, DYNAMO, members=3),
