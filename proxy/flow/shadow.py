@@ -66,7 +66,7 @@ class Shadow:
         clock: Clock,
         signals: Signals,
         *,
-        workers: int = 4,
+        workers: int = 2,
         queue_size: int = 256,
     ) -> None:
         self._collection = collection
@@ -77,6 +77,7 @@ class Shadow:
         self._signals = signals
         self._rate = collection.settings.shadow_rate
         self._max_rechecks = queue_size
+        self._slots = asyncio.Semaphore(workers)  # where stores are slow, rechecks must not slow them more
         self._queue: asyncio.Queue[_Look] = asyncio.Queue(queue_size)
         self._workers = workers
         self._tasks: set[asyncio.Task[None]] = set()
@@ -191,7 +192,8 @@ class Shadow:
             if self._door.published != look.published:
                 self._count("OVERTAKEN", len(waiting))
                 return
-            last = await self._conclude(look, waiting)
+            async with self._slots:
+                last = await self._conclude(look, waiting)
             for key, (verdict, primary, mirror) in last.items():
                 if verdict.is_settled or _is_uncopied(primary, mirror):
                     self._count(verdict.kind.value if verdict.is_settled else UNCOPIED)
@@ -213,32 +215,38 @@ class Shadow:
         }
 
     async def _recheck_page(self, look: _Look, read: QueryRead, suspects: frozenset[Key]) -> None:
-        """Run the query again after each delay. Rows that differ are looked at one by one; only if the
-        documents are equal and stand still in both stores while the pages differ, the query diverges."""
-        before: Pairs = {}
-        after: Pairs = {}
+        """Run the query again after each delay, and judge it if its pages differ to the end."""
         for delay in self._collection.settings.recheck_delays:
             await asyncio.sleep(delay)
             if self._door.published != look.published:
                 self._count("OVERTAKEN")
                 return
-            before = await self._both(look, suspects)
-            pages = await asyncio.gather(
-                self._primary(look).find(read.plan, read.page), self._mirror(look).find(read.plan, read.page)
-            )
-            differing = _differing(*pages)
+            async with self._slots:
+                differing = _differing(*await self._pages(look, read))
             if differing is None:
                 self._count(Kind.QUERY_WINDOW.value)
                 return
             suspects = suspects | differing
+        await self._judge_page(look, read, suspects)
+
+    async def _judge_page(self, look: _Look, read: QueryRead, suspects: frozenset[Key]) -> None:
+        """Rows that differ are looked at one by one; only if the documents are equal and stand still in both
+        stores while the pages differ, it is the query that diverges."""
+        async with self._slots:
+            before = await self._both(look, suspects)
+            differing = _differing(*await self._pages(look, read))
             after = await self._both(look, suspects)
         unequal = {key for key, pair in after.items() if compare(*pair) != MATCH}
         if unequal:
             await self._recheck_points(look, {key: _version(after[key][0]) for key in unequal})
-        elif _versions(before) == _versions(after):
-            self._report(look, Kind.QUERY_MISMATCH, message=f"{len(suspects)} rows differ or change order")
-        else:
+        elif differing is None or differing - suspects or _versions(before) != _versions(after):
             self._count(Kind.QUERY_WINDOW.value)
+        else:
+            self._report(look, Kind.QUERY_MISMATCH, message=f"{len(suspects)} rows differ or change order")
+
+    async def _pages(self, look: _Look, read: QueryRead) -> tuple[Page, Page]:
+        primary, mirror = self._primary(look), self._mirror(look)
+        return await asyncio.gather(primary.find(read.plan, read.page), mirror.find(read.plan, read.page))
 
     async def _holds_uncopied(self, look: _Look, page: Page, suspects: frozenset[Key]) -> bool:
         legacy = {record.key for record in page.records if record.is_legacy and record.key in suspects}
