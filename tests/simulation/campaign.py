@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import logging
 
+from tests.simulation.mutants import MUTANTS
 from tests.simulation.tracing import Trace
 from tests.simulation.virtual_time import run
 from tests.simulation.world import CALM, TROUBLE, Verdict, World
+
+PROCESSES = 2
+PATIENCE = 200
+"""Seeds within which a mutant must be caught."""
 
 _log = logging.getLogger("crossfade")
 
@@ -23,3 +28,13 @@ def run_seed(seed: int, is_traced: bool = False) -> Verdict:
     finally:
         _log.propagate = propagates
         _log.removeHandler(trace)
+
+
+def catch(mutant: str, patience: int = PATIENCE) -> int | None:
+    """The first seed that notices a mutant; None when none of the first `patience` does."""
+    with MUTANTS[mutant]():
+        for seed in range(1, patience + 1):
+            verdict = run_seed(seed)
+            if verdict.broken or verdict.slips:
+                return seed
+    return None

@@ -11,12 +11,11 @@ from proxy.core.errors import CrossfadeError, Outcome
 from proxy.core.filter import Comparator, Compare
 from proxy.core.update import Push, Set
 from proxy.core.write import Delete, Modify, Precondition, Replace
-from proxy.flow.pipeline import Pipeline, Written
+from proxy.flow.pipeline import Pipeline
 from tests.simulation.documents import (
     COLLECTION,
     FREE_JOBS,
     LISTS,
-    REGISTERS,
     document,
     items_of,
     key,
@@ -33,7 +32,12 @@ PATIENCE = 3.0
 ATTEMPTS = 3
 """How often a call with a request id is made before it is given up."""
 
-Request = Callable[[Pipeline], Coroutine[Any, Any, None]]
+WATCH = 12
+"""Reads that a watcher makes in a row."""
+
+Answer = dict[str, Any]
+"""What a reply says, as fields of a call."""
+Request = Callable[[Pipeline], Coroutine[Any, Any, Answer]]
 
 
 class Surroundings(Protocol):
@@ -45,6 +49,8 @@ class Surroundings(Protocol):
     def route(self) -> SimulatedReplica | None: ...
 
     async def think(self, rng: Random) -> None: ...
+
+    def is_crowded(self) -> bool: ...
 
 
 class Caller:
@@ -79,38 +85,40 @@ class Caller:
     async def request(self, call: Call, request: Request, attempts: int = 1) -> None:
         """Make the call, again while its fate is unknown, and note how it ended."""
         for attempt in range(attempts):
-            fate = await self._attempt(call, request)
-            if attempt and (fate is Fate.REFUSED or (fate is Fate.OK and call.matched is False)):
-                fate = Fate.UNKNOWN  # not applied now; an attempt long ago may have been, and be forgotten
+            fate, answer = await self._attempt(call, request)
+            if attempt and (fate is Fate.REFUSED or answer.get("matched") is False):
+                fate, answer = Fate.UNKNOWN, {}  # an attempt long ago may have been applied, and be forgotten
+            for name, value in answer.items():
+                setattr(call, name, value)
             call.fate = fate
             if fate is not Fate.UNKNOWN:
                 call.returned = _now()
                 return
 
-    async def _attempt(self, call: Call, request: Request) -> Fate:
+    async def _attempt(self, call: Call, request: Request) -> tuple[Fate, Answer]:
         replica = self.route()
         if replica is None:
-            return Fate.REFUSED
+            return Fate.REFUSED, {}
         call.note = f"{call.note} {replica.name}".strip()
         task = replica.serve(request)
         await asyncio.wait((task,), timeout=PATIENCE)
         if not task.done():
             if self._rng.random() < 0.5:
                 task.cancel()  # the server learns of it; otherwise it goes on for nobody
-            return Fate.UNKNOWN
-        return self._fate_of(task)
+            return Fate.UNKNOWN, {}
+        return self._outcome_of(task)
 
-    def _fate_of(self, task: asyncio.Task[Any]) -> Fate:
+    def _outcome_of(self, task: asyncio.Task[Answer]) -> tuple[Fate, Answer]:
         if task.cancelled():
-            return Fate.UNKNOWN
+            return Fate.UNKNOWN, {}
         match task.exception():
             case None:
-                return Fate.OK
+                return Fate.OK, task.result()
             case CrossfadeError() as error:
-                return Fate.REFUSED if error.outcome is Outcome.NOT_APPLIED else Fate.UNKNOWN
+                return (Fate.REFUSED if error.outcome is Outcome.NOT_APPLIED else Fate.UNKNOWN), {}
             case error:
                 self._world.slips.append(f"a call ended in {error!r}")
-                return Fate.UNKNOWN
+                return Fate.UNKNOWN, {}
 
 
 class RegisterClient(Caller):
@@ -142,16 +150,16 @@ class RegisterClient(Caller):
     async def _put(self, call: Call) -> None:
         call.value = self.new_value()
         put = Replace(key(call.key), document(call.key, n=call.value), upsert=True)
-        await self.request(call, _writing(call, put, self._rng.randbytes(16)))
+        await self.request(call, _writing(put, self._rng.randbytes(16)))
 
     async def _change(self, call: Call) -> None:
         call.value, call.expected = self.new_value(), self._seen.get(call.key, -1)
         wanted = Precondition(Compare("n", Comparator.EQ, call.expected))
         change = Modify(key(call.key), (Set("n", call.value),), wanted)
-        await self.request(call, _writing(call, change, self._rng.randbytes(16)))
+        await self.request(call, _writing(change, self._rng.randbytes(16)))
 
     async def _delete(self, call: Call) -> None:
-        await self.request(call, _writing(call, Delete(key(call.key)), self._rng.randbytes(16)))
+        await self.request(call, _writing(Delete(key(call.key)), self._rng.randbytes(16)))
 
 
 class ListClient(Caller):
@@ -169,7 +177,23 @@ class ListClient(Caller):
         target = key(call.key)
         push = Modify(target, (Push("items", (call.value,)),), upsert=True, seed=document(call.key))
         op = self._rng.randbytes(16)
-        await self.request(call, _writing(call, push, op), self._rng.choice([1, ATTEMPTS]))
+        await self.request(call, _writing(push, op), self._rng.choice([1, ATTEMPTS]))
+
+
+class Watcher(Caller):
+    """Reads one list again and again while the primary changes: what it saw may not go away."""
+
+    async def work(self, end: float) -> None:
+        """In those times only."""
+        while asyncio.get_running_loop().time() < end:
+            name = self._rng.choice(LISTS)
+            for _ in range(WATCH):
+                if not self._world.is_crowded():
+                    break
+                call = self.begin(Verb.LIST, name)
+                await self.request(call, _reading(call))
+                await asyncio.sleep(self._rng.expovariate(1 / 0.012))
+            await self._world.think(self._rng)
 
 
 class Worker(Caller):
@@ -183,11 +207,11 @@ class Worker(Caller):
             await self._release(call)
 
     def _taking(self, call: Call) -> Request:
-        async def request(pipeline: Pipeline) -> None:
+        async def request(pipeline: Pipeline) -> Answer:
             written = await pipeline.take_first(NAME, FREE_JOBS, (Set("owner", call.value),))
-            call.matched = written.result.matched
-            if after := written.result.after:
-                call.key = str(after.key.values[-1])
+            after = written.result.after
+            job = {"key": str(after.key.values[-1])} if after else {}
+            return {"matched": written.result.matched, **job}
 
         return request
 
@@ -195,7 +219,7 @@ class Worker(Caller):
         mine = Precondition(Compare("owner", Comparator.EQ, taken.value))
         call = self.begin(Verb.RELEASE, taken.key, value=taken.value)
         release = Modify(key(taken.key), (Set("owner", NOBODY),), mine)
-        await self.request(call, _writing(call, release, self._rng.randbytes(16)), ATTEMPTS)
+        await self.request(call, _writing(release, self._rng.randbytes(16)), ATTEMPTS)
 
 
 class Reader(Caller):
@@ -215,20 +239,17 @@ class Reader(Caller):
 
 
 def _reading(call: Call) -> Request:
-    async def request(pipeline: Pipeline) -> None:
+    async def request(pipeline: Pipeline) -> Answer:
         [record] = await pipeline.get(NAME, [key(call.key)])
-        if call.verb is Verb.LIST:
-            call.items = items_of(record)
-        else:
-            call.value = value_of(record)
+        return {"items": items_of(record)} if call.verb is Verb.LIST else {"value": value_of(record)}
 
     return request
 
 
-def _writing(call: Call, command: Replace | Modify | Delete, op: bytes) -> Request:
-    async def request(pipeline: Pipeline) -> None:
-        written: Written = await pipeline.write(NAME, command, op)
-        call.matched = written.result.matched
+def _writing(command: Replace | Modify | Delete, op: bytes) -> Request:
+    async def request(pipeline: Pipeline) -> Answer:
+        written = await pipeline.write(NAME, command, op)
+        return {"matched": written.result.matched}
 
     return request
 

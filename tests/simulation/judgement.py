@@ -61,7 +61,9 @@ def unequal_documents(flag: Flag, tables: Tables) -> Iterator[str]:
             yield f"{place.values[-1]} ended as {show(one)} in MongoDB and {show(other)} in DynamoDB"
 
 
-def _judge_register(name: str, calls: Sequence[Call], initial: int | None, final: int | None) -> Iterator[str]:
+def _judge_register(
+    name: str, calls: Sequence[Call], initial: int | None, final: int | None
+) -> Iterator[str]:
     try:
         if not is_linearizable(calls, initial, final):
             wrong = first_contradiction(calls, initial) or f"left as {final}"

@@ -77,8 +77,8 @@ class Nemesis:
 
     def ambush(self) -> None:
         """Trouble while the primary changes, or just after."""
-        plans = [self._strike, self._strike, self._cut_off, self._late_news, self._newcomer, self._forget]
-        for plan in self._rng.sample(plans, self._rng.choice([0, 1, 1, 2])):
+        plans = [self._strike, self._cut_off, self._late_news, self._newcomer, self._forget]
+        for plan in self._rng.sample(plans, self._rng.choice([0, 1, 1, 2, 2])):
             plan()
 
     def relent(self) -> None:
@@ -91,8 +91,8 @@ class Nemesis:
 
     def _strike(self) -> None:
         """Kill, freeze or cut off whoever reaches some moment first."""
-        moment = self._rng.choice(self._rng.choice([STEPS, STEPS, WRITES, RECONCILING, JOBS]))
-        self._traps[moment] = self._rng.choice([self._crash, self._freeze, self._cut, self._isolate])
+        moment = self._rng.choice(self._rng.choice([STEPS, STEPS, WRITES, WRITES, RECONCILING, JOBS]))
+        self._traps[moment] = self._rng.choice([self._crash, self._freeze, self._freeze, self._isolate])
 
     def _cut_off(self) -> None:
         """One replica is on its own when the hold begins."""
@@ -100,15 +100,14 @@ class Nemesis:
 
     def _late_news(self) -> None:
         """One replica hears of the change late, while the others cannot reach one of the stores."""
-        late = self._rng.choice(self._world.serving())
         store = self._rng.choice(["mongo", "dynamo"])
 
-        async def cut_the_others(_: SimulatedReplica) -> None:
-            others = [one for one in self._world.serving() if one is not late]
-            await asyncio.gather(*(self._cut(one, store) for one in others))
+        async def divide(reacher: SimulatedReplica) -> None:
+            late = self._rng.choice(self._others(reacher) or [reacher])
+            cuts = [self._cut(one, store) for one in self._others(late)]
+            await asyncio.gather(self._slow(late), *cuts)
 
-        self._cause(self._slow, late)
-        self._traps["cutover.publish"] = cut_the_others
+        self._traps["cutover.publish"] = divide
 
     def _newcomer(self) -> None:
         """A replica starts while the primary changes."""
@@ -121,11 +120,13 @@ class Nemesis:
 
     def _on_another(self, trouble: Trouble) -> Trouble:
         async def strike(reacher: SimulatedReplica) -> None:
-            others = [one for one in self._world.serving() if one is not reacher]
-            if others:
+            if others := self._others(reacher):
                 await trouble(self._rng.choice(others))
 
         return strike
+
+    def _others(self, but: SimulatedReplica) -> list[SimulatedReplica]:
+        return [one for one in self._world.serving() if one is not but]
 
     def _cause(self, trouble: Trouble, replica: SimulatedReplica) -> None:
         async def happen() -> None:
@@ -173,6 +174,6 @@ class Nemesis:
 
     async def _slow(self, replica: SimulatedReplica) -> None:
         """Slow enough to hear of everything late, and quick enough to keep its lease."""
-        replica.links["control"].slowness = self._rng.uniform(0.03, 0.1)
+        replica.links["control"].slowness = self._rng.uniform(0.05, 0.15)
         await asyncio.sleep(self._rng.uniform(0.5, 2.0))
         replica.links["control"].heal()

@@ -49,7 +49,7 @@ class Operator:
 
     async def finish(self) -> None:
         """What an operator does in the end: see that every job that is due has run."""
-        while not await self._is_prepared(self._world.flag()):
+        while self._world.flag().change is not None or not await self._is_prepared(self._world.flag()):
             await asyncio.sleep(0.2)
 
     async def _move(self, flag: Flag, target: Stage) -> None:

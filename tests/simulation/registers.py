@@ -56,7 +56,9 @@ def first_contradiction(calls: Sequence[Call], initial: int | None) -> Call | No
     fit. Raises Undecided."""
     ended = sorted((call for call in calls if call.fate is Fate.OK), key=lambda call: call.returned)
     fitting = bisect_left(
-        range(1, len(ended) + 1), True, key=lambda n: not is_linearizable(_until(calls, ended[n - 1]), initial)
+        range(1, len(ended) + 1),
+        True,
+        key=lambda n: not is_linearizable(_until(calls, ended[n - 1]), initial),
     )
     return ended[fitting] if fitting < len(ended) else None
 

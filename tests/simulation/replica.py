@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from proxy.core.collection import Collection
 from proxy.core.errors import CrossfadeError
@@ -18,6 +18,8 @@ from proxy.stores.memory.store import MemoryFence, MemoryStore
 from proxy.wiring import App, Parts
 from tests.simulation.links import Link, LinkedControl, LinkedFeed, Process
 from tests.simulation.shared import SharedControl, SharedFeed, SharedTable, SimulatedClock
+
+T = TypeVar("T")
 
 LEASE = 0.6
 SKEW = 0.2
@@ -62,9 +64,7 @@ class SimulatedReplica:
                         for store, link in ways.items()
                     }
                 },
-                fences={
-                    collection.name: MemoryFence(tables[StoreName.MONGODB], self.links["mongo"].pause)
-                },
+                fences={collection.name: MemoryFence(tables[StoreName.MONGODB], self.links["mongo"].pause)},
                 feeds={
                     collection.name: {
                         store: LinkedFeed(SharedFeed(tables[store], clock), link)
@@ -91,7 +91,7 @@ class SimulatedReplica:
             else:
                 self.is_serving = not self.process.is_dead
 
-    def run(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def run(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """A task that belongs to this replica: it ends with it, and moments know whose they are."""
         task = asyncio.create_task(work, context=self._context.copy())
         self._calls.add(task)
@@ -99,14 +99,15 @@ class SimulatedReplica:
         task.add_done_callback(lambda done: done.cancelled() or done.exception())  # whoever waits may be gone
         return task
 
-    def serve(self, request: Callable[[Pipeline], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+    def serve(self, request: Callable[[Pipeline], Coroutine[Any, Any, T]]) -> asyncio.Task[T]:
         """A request from outside: on its way here, served, and the reply on its way back."""
         front = self.links["front"]
 
-        async def journey() -> None:
+        async def journey() -> T:
             await front.pause()
-            await request(self.app.pipeline)
+            answer = await request(self.app.pipeline)
             await front.pause()
+            return answer
 
         return self.run(journey())
 

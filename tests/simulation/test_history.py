@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.simulation.history import Call, Fate, Verb, is_linearizable
+from tests.simulation.history import Call, Fate, Verb
+from tests.simulation.registers import is_linearizable
 
 
 def call(verb: Verb, called: float, returned: float, fate: Fate = Fate.OK, **rest: int | bool | None) -> Call:

@@ -19,7 +19,9 @@ class Trace(logging.Handler):
     def __call__(self, line: str) -> None:
         if self.is_on:
             running = replica.current.get()
-            print(f"{asyncio.get_running_loop().time() - START:9.4f} {running.name if running else '--':>3} {line}")
+            print(
+                f"{asyncio.get_running_loop().time() - START:9.4f} {running.name if running else '--':>3} {line}"
+            )
 
     def emit(self, record: logging.LogRecord) -> None:
         self(f"{record.name}: {record.getMessage()}")

@@ -18,7 +18,7 @@ from proxy.core.stage import Stage, StoreName
 from proxy.reconcile.checkpoint import Health, Place, feed_job
 from proxy.stores.memory.control import MemoryDivergences
 from tests.simulation.bypass import BypassWriter
-from tests.simulation.clients import Caller, ListClient, Reader, RegisterClient, Worker
+from tests.simulation.clients import Caller, ListClient, Reader, RegisterClient, Watcher, Worker
 from tests.simulation.documents import COLLECTION, JOBS, LISTS, OLD, REGISTERS, SHARED, legacy
 from tests.simulation.history import Fate, History
 from tests.simulation.judgement import Remains, judge, unequal_documents
@@ -133,7 +133,8 @@ class World:
         registers = [RegisterClient(number, self._dice(), self, REGISTERS) for number in (1, 2, 3)]
         lists = [ListClient(number, self._dice(), self) for number in (4, 5, 6)]
         mixed = RegisterClient(7, self._dice(), self, SHARED)
-        return [*registers, *lists, mixed, *(Worker(number, self._dice(), self) for number in (8, 9))]
+        watchers = [Watcher(number, self._dice(), self) for number in (10, 11)]
+        return [*registers, *lists, *watchers, mixed, *(Worker(number, self._dice(), self) for number in (8, 9))]
 
     async def boot(self) -> None:
         """Start a replica; it takes its place in the routing once it has started."""
@@ -158,11 +159,15 @@ class World:
         """Clients crowd around the moments that matter."""
         await asyncio.sleep(rng.expovariate(1 / self._pause()))
 
-    def _pause(self) -> float:
+    def is_crowded(self) -> bool:
+        """Whether the primary is changing, or has just changed."""
         since = asyncio.get_running_loop().time() - self.control.changed_at
-        if self.flag().change is not None or since < CROWDED:
+        return self.flag().change is not None or since < CROWDED
+
+    def _pause(self) -> float:
+        if self.is_crowded():
             return 0.02
-        return 0.1 if since < BUSY else 0.9
+        return 0.1 if asyncio.get_running_loop().time() - self.control.changed_at < BUSY else 0.9
 
     async def _write_past_the_proxy(self, end: float) -> None:
         loop = asyncio.get_running_loop()
