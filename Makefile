@@ -38,7 +38,7 @@ demo: setup ## watch one live migration from MongoDB to DynamoDB and back (ARGS=
 	@$(BIN)/python -m examples.demo $(ARGS)
 
 up: setup ## start the demo's stack in the background, for playing
-	@$(BIN)/python -m examples.playground up
+	@$(BIN)/python -m examples.playground up $(ARGS)
 
 down: ## stop what `make up` started
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m examples.playground down; fi

@@ -78,10 +78,11 @@ All collections are at MONGO_ONLY, with documents that the old application left.
     .venv/bin/crossfade stage webtasks MONGO_PRIMARY
     .venv/bin/crossfade backfill webtasks --wait
     .venv/bin/crossfade verify webtasks --wait
-    .venv/bin/crossfade stage webtasks DYNAMO_PRIMARY --dry-run
-    .venv/bin/crossfade stage webtasks DYNAMO_PRIMARY
+    .venv/bin/crossfade cutover webtasks --dry-run
+    .venv/bin/crossfade cutover webtasks --reason "to see it"
     .venv/bin/crossfade status webtasks
-    .venv/bin/crossfade stage webtasks MONGO_PRIMARY --reason "the way back"
+    .venv/bin/crossfade rollback webtasks --reason "to see that too"
+    .venv/bin/crossfade audit
 
 `make down` stops it and removes its data."""
 
