@@ -86,9 +86,9 @@ class Flag:
 
     @property
     def holds_reads(self) -> bool:
-        """True while reads wait too: MONGO_PRIMARY acknowledges without DynamoDB, so nobody may go on
-        reading DynamoDB while others may already have been told of the new primary."""
-        return self.holds_writes and self.stage is Stage.DYNAMO_PRIMARY
+        """True while reads wait too: a replica that hears late may not go on reading the old primary while
+        others already read, or acknowledge, what only the new one has (docs/decisions/0003)."""
+        return self.holds_writes
 
     def begin(self, change: Change) -> Flag:
         """The flag with a change under way. Raises Contended if one is, Refused for a distant target."""

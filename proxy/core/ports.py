@@ -333,6 +333,17 @@ class Door(Protocol):
         """Wait while reads are held. Raises Unavailable when this replica's view may be out of date."""
         ...
 
+    def confirms(self, published: Published) -> bool:
+        """Whether what was read under `published` up to now was read from the primary; if not, read again.
+
+        Raises Unavailable when this replica's view may be out of date.
+        """
+        ...
+
+    def require_lease(self) -> None:
+        """Raises Unavailable when a change of the primary may have passed this replica by."""
+        ...
+
     async def learn_beyond(self, epoch: int) -> None:
         """Wait until a newer epoch than this is known. Raises Unavailable (FENCED) when it does not come."""
         ...

@@ -1,7 +1,8 @@
 """This replica's part in every change of stage: it learns flags, holds, acknowledges, and keeps its lease.
 
-What it promises: a write is let in only under the newest flag it knows and never during a hold; a read, and a
-write that DynamoDB decides, only while its lease says that no change can have passed it by.
+What it promises: a write is let in only under the newest flag it knows and never during a hold; a write that
+DynamoDB decides only while the lease says that no change can have passed this replica by, and what was read
+is answered only if the lease and the flag said so from before the reading until after it.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class CollectionDoor:
         if self.flag.holds_writes:
             await self._wait_until(lambda: not self.flag.holds_writes, Reason.HELD, "writes are held")
         if self.flag.stage is Stage.DYNAMO_PRIMARY:  # it has no fence, and MongoDB is needed anyhow
-            self._membership.require_lease()
+            self.require_lease()
         self._in_flight += 1
         return self.flag.published
 
@@ -58,11 +59,18 @@ class CollectionDoor:
             self._membership.beat_soon()
 
     async def enter_read(self) -> Published:
-        if self.flag.stage is not Stage.DYNAMO_ONLY:  # nothing follows it: it cannot pass us by
-            self._membership.require_lease()
         if self.flag.holds_reads:
             await self._wait_until(lambda: not self.flag.holds_reads, Reason.HELD, "reads are held")
+        self.require_lease()
         return self.flag.published
+
+    def confirms(self, published: Published) -> bool:
+        self.require_lease()
+        return self.flag.published == published and not self.flag.holds_reads
+
+    def require_lease(self) -> None:
+        if self.flag.stage is not Stage.DYNAMO_ONLY:  # nothing follows it: it cannot pass us by
+            self._membership.require_lease()
 
     async def learn_beyond(self, epoch: int) -> None:
         if self.flag.epoch <= epoch:
@@ -195,16 +203,24 @@ class Membership:
 
     async def _catch_up(self) -> None:
         """Read all flags: the watch is fast, this is certain."""
-        for flag in await self.control.flags():
-            self._learn(flag)
+        await self._learn_all()
         if self.on_beat:
             await self.on_beat()
 
     async def _beat(self) -> None:
+        """A lease that had run out, or is the first, counts only with the flags read after it was taken: what
+        changed without us is in them, and what changes from then on waits for us."""
         self._wake.clear()
-        begun = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
         await self.control.beat(self._describe())
+        if loop.time() > self._valid_until:
+            await self._learn_all()
         self._valid_until = begun + self.lease
+
+    async def _learn_all(self) -> None:
+        for flag in await self.control.flags():
+            self._learn(flag)
 
     def _describe(self) -> Replica:
         held = {name: door.held_change for name, door in self._doors.items()}

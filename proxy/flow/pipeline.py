@@ -1,22 +1,26 @@
 """The journey of a request, on one page.
 
     write   door -> primary decides -> mirror takes the effect -> reply
-    read    door -> primary answers -> reply, and the shadow compares afterwards
+    read    door -> primary answers -> door agrees -> reply, and the shadow compares afterwards
 
 What holds whatever happens: a write enters the primary under the epoch that the door gave it; the mirror
 gets the record that the primary stored, never the operation; a reply is sent only when the stage's condition
-for an acknowledgement is met; and a write that a store refused as too old is decided again under the new
-epoch with the same op, so that it is applied once.
+for an acknowledgement is met; a write that a store refused as too old is decided again under the new epoch
+with the same op, so that it is applied once; and nothing that was only read, be it that a condition is false,
+is told unless the door says that it was read from the primary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from proxy.core.collection import Collection
 from proxy.core.errors import (
+    AlreadyExists,
     BadRequest,
+    Contended,
     CrossfadeError,
     Fenced,
     NotFound,
@@ -37,6 +41,7 @@ from proxy.flow.cleanup import Cleanup
 from proxy.flow.mirror import Mirror, MirrorOutcome
 from proxy.flow.shadow import PointRead, QueryRead, Shadow
 
+T = TypeVar("T")
 Decide = Callable[[CollectionStore, Stamp], Awaitable[WriteResult]]
 
 
@@ -79,21 +84,21 @@ class Pipeline:
     async def get(self, name: str, keys: Sequence[Key]) -> list[Record | None]:
         """The live records of the keys, in their order; None where there is none."""
         lane = self._lane(name)
-        published = await lane.door.enter_read()
-        with self._signals.span("primary.get", collection=name, store=published.stage.primary.value):
-            records = await lane.primary(published).get(keys)
+        published, records = await self._read(lane, "primary.get", lambda store: store.get(keys))
         lane.shadow.offer(published, PointRead(keys, records))
         return [None if record is None or record.is_tombstone else record for record in records]
 
     async def query(self, name: str, plan: Plan, page: PageRequest) -> Page:
         """One page of live records in plan order."""
         lane = self._lane(name)
-        published = await lane.door.enter_read()
-        try:
-            with self._signals.span("primary.query", collection=name, store=published.stage.primary.value):
-                answer: Page | CrossfadeError = await lane.primary(published).find(plan, page)
-        except (BadRequest, Refused) as refusal:
-            answer = refusal
+
+        async def find(store: CollectionStore) -> Page | CrossfadeError:
+            try:
+                return await store.find(plan, page)
+            except (BadRequest, Refused) as refusal:
+                return refusal
+
+        published, answer = await self._read(lane, "primary.query", find)
         lane.shadow.offer(published, QueryRead(plan, page, answer))
         if isinstance(answer, CrossfadeError):
             raise answer
@@ -102,8 +107,22 @@ class Pipeline:
     async def count(self, name: str, plan: Plan) -> int:
         """How many live documents a plan selects; Refused beyond the collection's scan budget."""
         lane = self._lane(name)
-        published = await lane.door.enter_read()
-        return await lane.primary(published).count(plan, lane.collection.settings.scan_budget)
+        budget = lane.collection.settings.scan_budget
+        _, counted = await self._read(lane, "primary.count", lambda store: store.count(plan, budget))
+        return counted
+
+    async def _read(
+        self, lane: Lane, span: str, read: Callable[[CollectionStore], Awaitable[T]]
+    ) -> tuple[Published, T]:
+        """Read until the door agrees that it was the primary which answered."""
+        while True:
+            published = await lane.door.enter_read()
+            with self._signals.span(
+                span, collection=lane.collection.name, store=published.stage.primary.value
+            ):
+                answer = await read(lane.primary(published))
+            if lane.door.confirms(published):
+                return published, answer
 
     async def write(self, name: str, command: Command, request_id: bytes = b"") -> Written:
         """Apply one write; a repeated request id returns what the first one did."""
@@ -118,22 +137,22 @@ class Pipeline:
     async def _write(self, name: str, request_id: bytes, decide: Decide) -> Written:
         lane = self._lane(name)
         op = request_id or self._clock.new_op()
-        orphaned = False  # an attempt was stored by a primary of the past, unacknowledged: it may yet surface
+        orphan: Record | None = None  # stored by a primary of the past, unacknowledged: it may yet surface
         while True:
             published = await lane.door.enter_write()
             try:
-                written, fenced = await self._attempt(lane, published, op, decide)
+                written, fenced = await self._attempt(lane, published, op, _once(orphan, op, decide))
             except CrossfadeError as error:
-                raise _identified(error, op, orphaned) from error
+                raise _identified(error, op, orphan) from error
             finally:
                 lane.door.leave_write()
             if written and not fenced:
-                return self._confirmed(written, orphaned)
-            orphaned = orphaned or written is not None
+                return self._confirmed(written, orphan)
+            orphan = written.result.after if written else orphan
             try:
                 await lane.door.learn_beyond(published.epoch)
             except CrossfadeError as error:
-                raise _identified(error, op, orphaned) from error
+                raise _identified(error, op, orphan) from error
 
     async def _attempt(
         self, lane: Lane, published: Published, op: bytes, decide: Decide
@@ -148,6 +167,11 @@ class Pipeline:
                 result = await decide(lane.primary(published), stamp)
         except Fenced:
             return None, True
+        except (AlreadyExists, Contended):
+            lane.door.require_lease()
+            raise
+        if not result.matched:
+            lane.door.require_lease()
         await faultpoint("pipeline.between_stores")
         try:
             outcome = await lane.mirror.follow(published, result.after)
@@ -158,8 +182,8 @@ class Pipeline:
         return Written(result, outcome, op), False
 
     @staticmethod
-    def _confirmed(written: Written, orphaned: bool) -> Written:
-        if orphaned and not written.result.matched:
+    def _confirmed(written: Written, orphan: Record | None) -> Written:
+        if orphan and not written.result.matched:
             raise Unavailable(
                 "the primary changed during this write; it is not acknowledged and may still take effect",
                 Reason.MIRROR_UNCONFIRMED,
@@ -177,8 +201,23 @@ class Pipeline:
         return lane
 
 
-def _identified(error: CrossfadeError, op: bytes, orphaned: bool) -> CrossfadeError:
+def _once(orphan: Record | None, op: bytes, decide: Decide) -> Decide:
+    """Decide anew, unless what was stored before came along: a reservation would take another document."""
+    if orphan is None:
+        return decide
+    key = orphan.key
+
+    async def decide_once(store: CollectionStore, stamp: Stamp) -> WriteResult:
+        [held] = await store.get([key])
+        if held is not None and held.holds_op(op):
+            return WriteResult(matched=True, after=held, repeated=True)
+        return await decide(store, stamp)
+
+    return decide_once
+
+
+def _identified(error: CrossfadeError, op: bytes, orphan: Record | None) -> CrossfadeError:
     error.op = op
-    if orphaned:
+    if orphan:
         error.outcome = Outcome.UNKNOWN
     return error

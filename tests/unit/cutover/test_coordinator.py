@@ -147,6 +147,28 @@ async def test_a_replica_without_its_lease_refuses_reads() -> None:
         await until(lambda: refuses_reads(doors[0]))
 
 
+async def test_what_was_read_counts_only_if_the_primary_is_the_same_afterwards() -> None:
+    async with town(Stage.DYNAMO_PRIMARY) as (place, doors):
+        published = await doors[0].enter_read()
+        assert doors[0].confirms(published)
+        assert (await move(place, Stage.MONGO_PRIMARY)).executed
+        await until(lambda: doors[0].published.epoch == 4)
+        assert not doors[0].confirms(published)
+        assert doors[0].confirms(await doors[0].enter_read())
+
+
+async def test_a_replica_that_comes_back_serves_nothing_before_it_has_read_the_flags() -> None:
+    """Its heartbeat alone would make its lease good while it still believes in an old primary."""
+    async with town(Stage.DYNAMO_PRIMARY) as (place, doors):
+        member = place.members[1]
+        for task in member._tasks:
+            task.cancel()
+        await until(lambda: refuses_reads(doors[1]))
+        assert (await move(place, Stage.MONGO_PRIMARY)).executed
+        await member._beat()
+        assert (await doors[1].enter_read()).stage is Stage.MONGO_PRIMARY
+
+
 async def test_every_step_can_be_a_named_moment() -> None:
     reached: list[str] = []
 

@@ -105,9 +105,10 @@ def test_a_second_change_or_a_distant_stage_is_refused() -> None:
         replace(flag, change=None, stage=Stage.MONGO_ONLY).begin(change)
 
 
-def test_reads_wait_only_when_dynamodb_gives_up_the_primary() -> None:
-    assert not flag_moving(Stage.MONGO_PRIMARY, Stage.DYNAMO_PRIMARY).holds_reads
+def test_reads_wait_only_while_the_primary_changes() -> None:
+    assert flag_moving(Stage.MONGO_PRIMARY, Stage.DYNAMO_PRIMARY).holds_reads
     assert flag_moving(Stage.DYNAMO_PRIMARY, Stage.MONGO_PRIMARY).holds_reads
+    assert not flag_moving(Stage.MONGO_ONLY, Stage.MONGO_PRIMARY).holds_reads
 
 
 def test_the_fence_goes_with_the_migration() -> None:

@@ -200,6 +200,38 @@ async def test_a_reservation_goes_to_one_worker_only() -> None:
         assert len(taken) == len(set(taken)) == 10
 
 
+async def test_a_reservation_that_a_change_of_the_primary_met_takes_one_document() -> None:
+    """DynamoDB reserved it, MongoDB's fence refused it, and the next primary has it already."""
+    async with world(Stage.DYNAMO_PRIMARY) as w:
+        for number in range(3):
+            await w.app.pipeline.write("jobs", w.insert(f"j{number}", next_available_at=number))
+        w.mongo.table.fence = 2
+        due_jobs = plan(w.collection, _due(100), [Order("next_available_at")])
+        taking = asyncio.create_task(
+            w.app.pipeline.take_first("jobs", due_jobs, (Set("next_available_at", 999),))
+        )
+        await until(lambda: _is_taken(w, "j0"))
+        await w.publish(Stage.DYNAMO_ONLY)
+        written = await taking
+        assert written.result.after and written.result.after.key == w.key("j0")
+        assert not _is_taken(w, "j1") and not _is_taken(w, "j2")
+
+
+def _is_taken(w: World, name: str) -> bool:
+    held = w.records(name)[1]
+    return bool(held and held.document and held.document.fields["next_available_at"] == 999)
+
+
+async def test_a_condition_that_is_false_is_told_only_while_the_lease_holds() -> None:
+    async with world(Stage.MONGO_PRIMARY) as w:
+        for task in w.app.membership._tasks:
+            task.cancel()
+        w.app.membership._valid_until = 0.0
+        with pytest.raises(Unavailable) as failure:
+            await w.app.pipeline.write("jobs", Modify(w.key("nobody"), (Inc("n", 1),)))
+        assert failure.value.outcome is Outcome.NOT_APPLIED
+
+
 async def test_refusals_are_typed_and_carry_the_op() -> None:
     async with world(Stage.MONGO_PRIMARY) as w:
         await w.app.pipeline.write("jobs", w.insert("a"))
