@@ -7,15 +7,23 @@ it was doing stops between two awaits, for good when it was killed, for a while 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from proxy.core.errors import Outcome, Unavailable
 from proxy.core.flag import Flag
-from proxy.core.ports import FeedBatch
+from proxy.core.keys import Key
+from proxy.core.ports import ApplyResult, FeedBatch, Page, Segment
+from proxy.core.query import PageRequest, Plan
+from proxy.core.update import Update
+from proxy.core.version import Record, Stamp
+from proxy.core.write import Command, WriteResult
 from proxy.stores.memory.control import MemoryControl
 from proxy.stores.memory.feed import MemoryFeed
+from proxy.stores.memory.store import MemoryStore
+
+T = TypeVar("T")
 
 
 class Process:
@@ -66,22 +74,91 @@ class Link:
         self.heal()
 
     async def pause(self) -> None:
-        """What passes before and after every atomic moment."""
-        process = self._process
-        if process.is_stopped:
-            await process.go_on()
+        """What passes before and after every atomic moment of a call that leaves no trace when cut short."""
+        await self.send()
+        if self._process.is_stopped:
+            await self._process.go_on()
+
+    async def send(self) -> None:
+        """A message on its way: once it is sent, nothing that happens to the sender holds it up."""
+        if self._process.is_stopped:
+            await self._process.go_on()
         await asyncio.sleep(self._delay())
-        if process.is_stopped:
-            await process.go_on()
         if self.is_cut or (self.loss and self._rng.random() < self.loss):
             await asyncio.sleep(self._rng.uniform(0.0, 0.3))
             raise Unavailable("the connection broke", outcome=Outcome.UNKNOWN)
+
+    async def post(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Have a write done at the other end. Whoever is cut short while it is on its way, or gives it up,
+        does not call it back."""
+
+        async def deliver() -> T:
+            await self.send()
+            return await call()
+
+        if self._process.is_stopped:
+            await self._process.go_on()
+        delivery = asyncio.create_task(deliver())
+        delivery.add_done_callback(lambda done: done.cancelled() or done.exception())
+        answer = await asyncio.shield(delivery)
+        await self.pause()
+        return answer
 
     def _delay(self) -> float:
         dice = self._rng.random()
         if self.slowness:
             return self.slowness * 2 * dice
         return 0.4 * self._rng.random() if self._quiet_loss and dice < 0.02 else 0.008 * dice * dice
+
+
+class LinkedStore:
+    """A shared store as one replica reaches it (see `core.ports.CollectionStore`)."""
+
+    def __init__(self, shared: MemoryStore, link: Link) -> None:
+        self.store = shared.store
+        self._shared = shared
+        self._link = link
+
+    async def prepare(self) -> tuple[str, ...]:
+        return ()
+
+    async def get(self, keys: Sequence[Key]) -> list[Record | None]:
+        return await self._ask(lambda: self._shared.get(keys))
+
+    async def find(self, plan: Plan, page: PageRequest) -> Page:
+        return await self._ask(lambda: self._shared.find(plan, page))
+
+    async def count(self, plan: Plan, scan_budget: int) -> int:
+        return await self._ask(lambda: self._shared.count(plan, scan_budget))
+
+    async def write(self, command: Command, stamp: Stamp) -> WriteResult:
+        return await self._link.post(lambda: self._shared.write(command, stamp))
+
+    async def write_first(self, plan: Plan, update: Update, stamp: Stamp) -> WriteResult:
+        return await self._link.post(lambda: self._shared.write_first(plan, update, stamp))
+
+    async def apply(self, record: Record) -> ApplyResult:
+        return await self._link.post(lambda: self._shared.apply(record))
+
+    async def restamp(self, record: Record, stamp: Stamp, floor: int) -> Record | None:
+        return await self._link.post(lambda: self._shared.restamp(record, stamp, floor))
+
+    async def purge(self, tombstone: Record) -> bool:
+        return await self._link.post(lambda: self._shared.purge(tombstone))
+
+    async def scan(self, segment: Segment, after: Key | None = None) -> AsyncIterator[Record]:
+        async for record in self._shared.scan(segment, after):
+            await self._link.pause()
+            yield record
+
+    async def estimate(self) -> int:
+        return await self._ask(self._shared.estimate)
+
+    async def _ask(self, call: Callable[[], Awaitable[T]]) -> T:
+        await self._link.pause()
+        answer = await call()
+        await self._link.pause()
+        return answer
 
 
 class LinkedControl:

@@ -5,20 +5,29 @@ Each mutant changes the real code's behaviour in one place for as long as its `w
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from proxy.core.flag import Flag
+from proxy.core.flag import Change, Flag
 from proxy.core.keys import Key
-from proxy.core.ports import ApplyResult, ApplyStatus
-from proxy.core.stage import Stage
-from proxy.core.version import Record
-from proxy.cutover import coordinator
+from proxy.core.ports import ApplyResult, ApplyStatus, FeedBatch
+from proxy.core.stage import Published, Stage, StoreName
+from proxy.core.version import Record, Stamp, Version
+from proxy.core.write import Command, Effect
+from proxy.cutover import coordinator, machine
 from proxy.cutover.machine import Observation, Step
+from proxy.cutover.replica import CollectionDoor, Membership
+from proxy.flow import mirror
+from proxy.reconcile import key as settling
+from proxy.reconcile.follower import Follower
 from proxy.reconcile.reconciler import Reconciler
-from proxy.stores.memory.store import MemoryFence, MemoryStore, MemoryTable
+from proxy.reconcile.rule import Action
+from proxy.stores.memory import store as memory
+from proxy.stores.memory.store import MemoryStore, MemoryTable
 from proxy.wiring import App
 
 Mutant = Callable[[], AbstractContextManager[Any]]
@@ -26,16 +35,17 @@ Mutant = Callable[[], AbstractContextManager[Any]]
 
 def no_fence() -> AbstractContextManager[Any]:
     """Nothing but the replicas' good will keeps writes of older epochs out of MongoDB."""
-
-    async def raise_to(self: MemoryFence, epoch: int) -> None:
-        await self._pause()
-
-    return patch.object(MemoryFence, "raise_to", raise_to)
+    return patch.object(MemoryStore, "_refuse_below_fence", lambda self, epoch: None)
 
 
 def acknowledge_before_mongodb() -> AbstractContextManager[Any]:
     """In DYNAMO_PRIMARY a write counts when DynamoDB has it."""
     return patch.object(Stage, "needs_mirror_to_acknowledge", property(lambda stage: False))
+
+
+def any_newer_version_will_do() -> AbstractContextManager[Any]:
+    """A mirror write that finds a newer version is taken for done, whoever wrote that."""
+    return patch.object(mirror, "_holds", lambda applied, record: True)
 
 
 def no_tombstone() -> AbstractContextManager[Any]:
@@ -61,6 +71,25 @@ def no_version_condition() -> AbstractContextManager[Any]:
     return patch.object(MemoryStore, "apply", apply)
 
 
+def no_epoch_condition() -> AbstractContextManager[Any]:
+    """A primary lets a writer of an older epoch change what was written in a newer one."""
+    effect = memory.effect
+
+    def effect_of_anybody(
+        command: Command, current: Record | None, stamp: Stamp, *, key_fields: tuple[str, ...]
+    ) -> Effect:
+        if current is not None and current.version.epoch > stamp.epoch:
+            current = replace(current, version=Version(stamp.epoch, current.version.revision))
+        return effect(command, current, stamp, key_fields=key_fields)
+
+    return patch.object(memory, "effect", effect_of_anybody)
+
+
+def no_request_ids() -> AbstractContextManager[Any]:
+    """A document remembers its last write only: a repeat that others came before is applied again."""
+    return patch.object(Record, "holds_op", lambda self, op: self.op == op)
+
+
 @contextmanager
 def no_hold() -> Iterator[None]:
     """The flag is flipped while everybody writes: no hold, no fence, no drain."""
@@ -68,8 +97,12 @@ def no_hold() -> Iterator[None]:
     def publish_at_once(flag: Flag, seen: Observation) -> Step:
         return Step.PUBLISH
 
+    async def fenced(*_: object) -> bool:
+        return True
+
     with (
         patch.object(coordinator, "next_step", publish_at_once),
+        patch.object(coordinator.Coordinator, "_is_fenced", fenced),
         patch.object(Flag, "holds_writes", property(lambda flag: False)),
     ):
         yield
@@ -84,31 +117,117 @@ def no_drain() -> AbstractContextManager[Any]:
     return patch.object(App, "_drain", drained)
 
 
-def no_reconciler() -> AbstractContextManager[Any]:
-    """What the inline mirror write missed is never made good."""
-
-    async def sleep_for_ever(self: Reconciler) -> None:
-        return
-
-    return patch.multiple(Reconciler, run=sleep_for_ever, drain=_drained)
+def drain_before_the_fence() -> AbstractContextManager[Any]:
+    """Into DYNAMO_PRIMARY too: what a late replica writes to MongoDB in between is acknowledged."""
+    return patch.object(machine, "_drains_first", lambda flag: True)
 
 
-async def _drained(self: Reconciler, timeout: float) -> bool:
-    return True
+def hold_is_not_awaited() -> AbstractContextManager[Any]:
+    """The coordinator goes on before every replica holds, or has lost its lease."""
+
+    async def held(self: coordinator.Coordinator, flag: Flag, change: Change) -> bool:
+        return True
+
+    return patch.object(coordinator.Coordinator, "_is_held", held)
 
 
 def reads_are_never_held() -> AbstractContextManager[Any]:
-    """Replicas go on reading DynamoDB while others are told of MongoDB (docs/decisions/0003)."""
+    """Late replicas go on reading the old primary (docs/decisions/0003)."""
     return patch.object(Flag, "holds_reads", property(lambda flag: False))
+
+
+def reads_need_no_lease() -> AbstractContextManager[Any]:
+    """A replica that cannot hear of changes goes on reading what it takes for the primary."""
+    return patch.object(Membership, "require_lease", lambda self: None)
+
+
+def reads_are_not_confirmed() -> AbstractContextManager[Any]:
+    """What was read is answered whatever happened while it was read."""
+
+    def confirms(self: CollectionDoor, published: Published) -> bool:
+        return True
+
+    return patch.object(CollectionDoor, "confirms", confirms)
+
+
+def heartbeats_tell_nothing() -> AbstractContextManager[Any]:
+    """A replica that comes back, or starts, serves under the flag that it knew before."""
+
+    async def beat(self: Membership) -> None:
+        self._wake.clear()
+        begun = asyncio.get_running_loop().time()
+        await self.control.beat(self._describe())
+        self._valid_until = begun + self.lease
+
+    return patch.object(Membership, "_beat", beat)
+
+
+def no_reconciler() -> AbstractContextManager[Any]:
+    """What the inline mirror write missed is never made good."""
+
+    async def end(self: Reconciler) -> None:
+        return
+
+    async def drained(self: Reconciler, timeout: float) -> bool:
+        return True
+
+    return patch.multiple(Reconciler, run=end, drain=drained)
+
+
+def position_before_apply() -> AbstractContextManager[Any]:
+    """The feed's position moves on when events are read, not when they are settled."""
+    take = Follower._take
+
+    async def take_and_pass_on(self: Follower) -> list[FeedBatch]:
+        batches = await take(self)
+        self.applied = self.purged = batches[-1].position
+        await asyncio.sleep(0.6)  # so long as a checkpoint takes
+        return batches
+
+    return patch.object(Follower, "_take", take_and_pass_on)
+
+
+def adoption_without_version() -> AbstractContextManager[Any]:
+    """What others wrote past the proxy is mirrored as it is, without a version of its own."""
+    decide = settling.decide
+
+    def apply_as_it_is(primary: Record | None, mirror: Record | None, *, is_fresh: bool = False) -> Action:
+        action = decide(primary, mirror, is_fresh=is_fresh)
+        is_bare = primary is not None and primary.is_legacy
+        return Action.APPLY if action is Action.RESTAMP and is_bare else action
+
+    return patch.object(settling, "decide", apply_as_it_is)
+
+
+def mirror_may_stay_ahead() -> AbstractContextManager[Any]:
+    """A mirror that is newer than the primary is left as it is."""
+    decide = settling.decide
+
+    def leave_ahead(primary: Record | None, mirror: Record | None, *, is_fresh: bool = False) -> Action:
+        is_ahead = primary is not None and mirror is not None and mirror.version > primary.version
+        return Action.NOTHING if is_ahead else decide(primary, mirror, is_fresh=is_fresh)
+
+    return patch.object(settling, "decide", leave_ahead)
 
 
 MUTANTS: dict[str, Mutant] = {
     "no fence": no_fence,
     "acknowledge before MongoDB in DYNAMO_PRIMARY": acknowledge_before_mongodb,
+    "any newer version in the mirror will do": any_newer_version_will_do,
     "no tombstone": no_tombstone,
     "no version condition": no_version_condition,
+    "no epoch condition": no_epoch_condition,
+    "request ids are forgotten": no_request_ids,
     "flag flip without hold": no_hold,
     "no drain": no_drain,
-    "no reconciler": no_reconciler,
+    "drain before the fence": drain_before_the_fence,
+    "the hold is not awaited": hold_is_not_awaited,
     "reads are never held": reads_are_never_held,
+    "reads need no lease": reads_need_no_lease,
+    "reads are not confirmed": reads_are_not_confirmed,
+    "heartbeats tell nothing": heartbeats_tell_nothing,
+    "no reconciler": no_reconciler,
+    "position saved before it is applied": position_before_apply,
+    "adoption without a version": adoption_without_version,
+    "the mirror may stay ahead": mirror_may_stay_ahead,
 }

@@ -77,7 +77,7 @@ class Nemesis:
 
     def ambush(self) -> None:
         """Trouble while the primary changes, or just after."""
-        plans = [self._strike, self._cut_off, self._late_news, self._newcomer, self._forget]
+        plans = [self._strike, self._stop, self._cut_off, self._late_news, self._return, self._deaf, self._newcomer]
         for plan in self._rng.sample(plans, self._rng.choice([0, 1, 1, 2, 2])):
             plan()
 
@@ -113,10 +113,42 @@ class Nemesis:
         """A replica starts while the primary changes."""
         self._traps[self._rng.choice(STEPS[:4])] = lambda _: self._world.boot()
 
-    def _forget(self) -> None:
-        """The control store is out of reach for one replica, until its lease is over and beyond."""
+    def _stop(self) -> None:
+        """A replica stands still from before the hold until after the flip, with calls in its hands."""
+        self._traps["cutover.hold"] = self._on_another(self._nap)
+
+    def _return(self) -> None:
+        """A replica loses the control store for the flip, and finds it again slowly, while the others cannot
+        reach one of the stores."""
+        store = self._rng.choice(["mongo", "dynamo"])
+        lost: list[SimulatedReplica] = []
+
+        async def lose(one: SimulatedReplica) -> None:
+            lost.append(one)
+            one.links["control"].is_cut = True
+            await asyncio.sleep(3.0)
+            one.links["control"].is_cut = False
+
+        async def find(_: SimulatedReplica) -> None:
+            for one in lost:
+                one.links["control"].is_cut = False
+                cuts = [self._cut(other, store) for other in self._others(one)]
+                await asyncio.gather(self._slow(one), *cuts)
+
+        self._traps["cutover.hold"] = self._on_another(lose)
+        self._traps["cutover.publish"] = find
+
+    def _deaf(self) -> None:
+        """One replica hears of the hold late, and is slow to reach one of the stores."""
+
+        async def be_slow(one: SimulatedReplica) -> None:
+            one.links[self._rng.choice(["mongo", "dynamo"])].slowness = self._rng.uniform(0.02, 0.1)
+            await self._slow(one)
+            for link in one.links.values():
+                link.heal()
+
         if serving := self._world.serving():
-            self._cause(lambda one: self._cut(one, "control"), self._rng.choice(serving))
+            self._cause(be_slow, self._rng.choice(serving))
 
     def _on_another(self, trouble: Trouble) -> Trouble:
         async def strike(reacher: SimulatedReplica) -> None:
@@ -148,6 +180,12 @@ class Nemesis:
     async def _freeze(self, replica: SimulatedReplica) -> None:
         replica.process.freeze()
         await asyncio.sleep(self._rng.choice([0.2, 1.2, 2.5]) * self._rng.uniform(0.5, 1.5))
+        replica.process.thaw()
+
+    async def _nap(self, replica: SimulatedReplica) -> None:
+        """As long as a flip needs to go on without it, and shorter than its clients' patience."""
+        replica.process.freeze()
+        await asyncio.sleep(self._rng.uniform(0.7, 2.0))
         replica.process.thaw()
 
     async def _cut(self, replica: SimulatedReplica, way: str = "") -> None:

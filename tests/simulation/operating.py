@@ -63,8 +63,10 @@ class Operator:
         move = replica.app.coordinator.move(
             NAME, target, actor="operator", reason="simulation", dry_run=False, override=True
         )
+        self._world.expects_change = True
         task = replica.run(move)
         await asyncio.wait((task,), timeout=7.0)
+        self._world.expects_change = False
         if task.done() and not task.cancelled() and task.exception() is None:
             self.flips += task.result().executed
 

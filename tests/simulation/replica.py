@@ -16,7 +16,7 @@ from proxy.core.stage import StoreName
 from proxy.flow.pipeline import Pipeline
 from proxy.stores.memory.store import MemoryFence, MemoryStore
 from proxy.wiring import App, Parts
-from tests.simulation.links import Link, LinkedControl, LinkedFeed, Process
+from tests.simulation.links import Link, LinkedControl, LinkedFeed, LinkedStore, Process
 from tests.simulation.shared import SharedControl, SharedFeed, SharedTable, SimulatedClock
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class SimulatedReplica:
                 collections=(collection,),
                 stores={
                     collection.name: {
-                        store: MemoryStore(collection, store, tables[store], pause=link.pause)
+                        store: LinkedStore(MemoryStore(collection, store, tables[store]), link)
                         for store, link in ways.items()
                     }
                 },
@@ -71,7 +71,7 @@ class SimulatedReplica:
                         for store, link in ways.items()
                     }
                 },
-                control=LinkedControl(control, self.links["control"]),  # type: ignore[arg-type]
+                control=LinkedControl(control, self.links["control"]),
                 divergences=divergences,
                 clock=clock,
                 signals=SilentSignals(),

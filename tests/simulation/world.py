@@ -72,6 +72,7 @@ class World:
         self.nemesis = Nemesis(self, self._dice())
         self.operator = Operator(self, self.nemesis, self._dice())
         self.bypass = BypassWriter(self._dice(), self.mongo)
+        self.expects_change = False
         self._names = itertools.count(1)
 
     def _dice(self) -> Random:
@@ -162,7 +163,7 @@ class World:
     def is_crowded(self) -> bool:
         """Whether the primary is changing, or has just changed."""
         since = asyncio.get_running_loop().time() - self.control.changed_at
-        return self.flag().change is not None or since < CROWDED
+        return self.expects_change or self.flag().change is not None or since < CROWDED
 
     def _pause(self) -> float:
         if self.is_crowded():
