@@ -15,7 +15,7 @@ import pytest
 from pymongo import MongoClient
 
 ROOT = Path(__file__).resolve().parents[2]
-_LIMIT = 280.0  # seconds
+_LIMIT = 900.0  # seconds
 
 
 @pytest.fixture(scope="module")
