@@ -16,9 +16,11 @@ from proxy.core.flag import Flag
 from proxy.core.keys import Key
 from proxy.core.ports import ApplyResult, FeedBatch, Page, Segment
 from proxy.core.query import PageRequest, Plan
+from proxy.core.stage import StoreName
 from proxy.core.update import Update
 from proxy.core.version import Record, Stamp
 from proxy.core.write import Command, WriteResult
+from proxy.faultpoint import faultpoint
 from proxy.stores.memory.control import MemoryControl
 from proxy.stores.memory.feed import MemoryFeed
 from proxy.stores.memory.store import MemoryStore
@@ -96,6 +98,7 @@ class Link:
             await self.send()
             return await call()
 
+        await faultpoint("simulation.before_put")
         if self._process.is_stopped:
             await self._process.go_on()
         delivery = asyncio.create_task(deliver())
@@ -132,10 +135,18 @@ class LinkedStore:
         return await self._ask(lambda: self._shared.count(plan, scan_budget))
 
     async def write(self, command: Command, stamp: Stamp) -> WriteResult:
+        await self._look_first()
         return await self._link.post(lambda: self._shared.write(command, stamp))
 
     async def write_first(self, plan: Plan, update: Update, stamp: Stamp) -> WriteResult:
+        await self._look_first()
         return await self._link.post(lambda: self._shared.write_first(plan, update, stamp))
+
+    async def _look_first(self) -> None:
+        """DynamoDB's adapter reads before it writes; what changed in between makes it decide again, so that it
+        is as if it had decided at the moment of the write."""
+        if self.store is StoreName.DYNAMODB:
+            await self._link.pause()
 
     async def apply(self, record: Record) -> ApplyResult:
         return await self._link.post(lambda: self._shared.apply(record))

@@ -30,8 +30,10 @@ RECONCILING = (
     "feed.after_apply",
     "feed.before_checkpoint",
 )
+BEFORE_PUT = "simulation.before_put"
+"""A replica has passed the door, and what it writes is not yet on its way to the store."""
 JOBS = ("backfill.after_chunk", "backfill.before_checkpoint", "verify.after_chunk")
-MOMENTS = (*STEPS, *WRITES, *RECONCILING, *JOBS)
+MOMENTS = (*STEPS, *WRITES, *RECONCILING, *JOBS, BEFORE_PUT)
 
 Trouble = Callable[[SimulatedReplica], Awaitable[None]]
 
@@ -45,6 +47,7 @@ class Nemesis:
         self._world = world
         self._rng = rng
         self._traps: dict[str, Trouble] = {}
+        self._victims: list[SimulatedReplica] = []
         self._running: set[asyncio.Task[None]] = set()
 
     def arm(self) -> None:
@@ -75,8 +78,10 @@ class Nemesis:
                 act = self._rng.choice([self._crash, self._freeze, self._cut, self._lose, self._isolate])
                 self._cause(act, self._rng.choice(serving))
 
-    def ambush(self) -> None:
+    def ambush(self, coordinator: SimulatedReplica) -> None:
         """Trouble while the primary changes, or just after."""
+        self._traps.clear()
+        self._victims = self._others(coordinator)
         plans = [self._strike, self._stop, self._cut_off, self._late_news, self._return, self._deaf, self._newcomer]
         for plan in self._rng.sample(plans, self._rng.choice([0, 1, 1, 2, 2])):
             plan()
@@ -114,29 +119,34 @@ class Nemesis:
         self._traps[self._rng.choice(STEPS[:4])] = lambda _: self._world.boot()
 
     def _stop(self) -> None:
-        """A replica stands still from before the hold until after the flip, with calls in its hands."""
-        self._traps["cutover.hold"] = self._on_another(self._nap)
+        """A replica stands still until after the flip, with a write in its hands."""
+        if self._rng.random() < 0.7:
+            self._traps[BEFORE_PUT] = self._nap
+        else:
+            self._traps["cutover.hold"] = self._on_another(self._nap)
 
     def _return(self) -> None:
         """A replica loses the control store for the flip, and finds it again slowly, while the others cannot
         reach one of the stores."""
         store = self._rng.choice(["mongo", "dynamo"])
-        lost: list[SimulatedReplica] = []
 
         async def lose(one: SimulatedReplica) -> None:
-            lost.append(one)
             one.links["control"].is_cut = True
-            await asyncio.sleep(3.0)
+            await asyncio.sleep(4.0)
             one.links["control"].is_cut = False
 
-        async def find(_: SimulatedReplica) -> None:
-            for one in lost:
+        def find(one: SimulatedReplica) -> Trouble:
+            async def act(_: SimulatedReplica) -> None:
                 one.links["control"].is_cut = False
                 cuts = [self._cut(other, store) for other in self._others(one)]
                 await asyncio.gather(self._slow(one), *cuts)
 
-        self._traps["cutover.hold"] = self._on_another(lose)
-        self._traps["cutover.publish"] = find
+            return act
+
+        if self._victims:
+            victim = self._rng.choice(self._victims)
+            self._cause(lose, victim)
+            self._traps["cutover.publish"] = find(victim)
 
     def _deaf(self) -> None:
         """One replica hears of the hold late, and is slow to reach one of the stores."""
@@ -147,8 +157,8 @@ class Nemesis:
             for link in one.links.values():
                 link.heal()
 
-        if serving := self._world.serving():
-            self._cause(be_slow, self._rng.choice(serving))
+        if self._victims:
+            self._cause(be_slow, self._rng.choice(self._victims))
 
     def _on_another(self, trouble: Trouble) -> Trouble:
         async def strike(reacher: SimulatedReplica) -> None:
@@ -185,7 +195,7 @@ class Nemesis:
     async def _nap(self, replica: SimulatedReplica) -> None:
         """As long as a flip needs to go on without it, and shorter than its clients' patience."""
         replica.process.freeze()
-        await asyncio.sleep(self._rng.uniform(0.7, 2.0))
+        await asyncio.sleep(self._rng.uniform(0.9, 2.2))
         replica.process.thaw()
 
     async def _cut(self, replica: SimulatedReplica, way: str = "") -> None:

@@ -58,8 +58,8 @@ class Operator:
         serving = self._world.serving()
         if not serving:
             return
-        self._nemesis.ambush()
         replica = self._rng.choice(serving)
+        self._nemesis.ambush(replica)
         move = replica.app.coordinator.move(
             NAME, target, actor="operator", reason="simulation", dry_run=False, override=True
         )

@@ -34,7 +34,7 @@ TROUBLE = 21.0
 """Virtual seconds of traffic under faults."""
 CALM = 60.0
 """Virtual seconds without faults or traffic, in which everything must converge."""
-CROWDED, BUSY = 0.2, 0.8
+CROWDED, BUSY = 0.6, 1.0
 """Virtual seconds after a change of the flag in which clients hardly pause, and in which they pause little."""
 
 
