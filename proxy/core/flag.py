@@ -173,8 +173,10 @@ class AuditEntry:
 class Job:
     """The state of a backfill or verify, and the evidence it leaves for the gate. Times in milliseconds.
 
-    `kind` is "backfill", "verify", "feed" or "rehearsal"; `state` is "running", "finished" or "failed";
-    `position` is an opaque checkpoint; `counts` maps outcome names to documents.
+    `kind` is "backfill", "verify", "feed" or "rehearsal"; `state` is "running", "paused", "finished" or
+    "failed"; `position` is an opaque checkpoint; `counts` maps outcome names to documents. Of a backfill or
+    verify, `total` is about how many documents it is to look at, `done` how many it has, `rate` how many a
+    second it does of late (0: not known), and `workers` how many worked at it when it was last saved.
     """
 
     collection: str
@@ -186,3 +188,28 @@ class Job:
     counts: Mapping[str, int]
     position: str = ""
     message: str = ""
+    total: int = 0
+    done: int = 0
+    rate: float = 0.0
+    workers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobRange:
+    """One part of a job that many workers share: worked at by one of them at a time, under a lease.
+
+    `run` tells one run of a job from the next; `number` counts from 0. `position` is an opaque checkpoint and
+    `counts` are the documents by outcome that it stands behind. `holder` is who worked at it last, and
+    `is_held` whether its lease has not run out. `serial` rises with every change.
+    """
+
+    collection: str
+    kind: str
+    run: str
+    number: int
+    position: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    is_done: bool = False
+    holder: str = ""
+    is_held: bool = False
+    serial: int = 0

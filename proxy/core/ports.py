@@ -14,7 +14,7 @@ from typing import Protocol
 
 from proxy.core.divergence import Divergence
 from proxy.core.document import Document
-from proxy.core.flag import AuditEntry, Flag, Job, Replica
+from proxy.core.flag import AuditEntry, Flag, Job, JobRange, Replica
 from proxy.core.keys import Key
 from proxy.core.query import PageRequest, Plan, Position
 from proxy.core.stage import Published, StoreName
@@ -42,10 +42,14 @@ class ApplyStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ApplyResult:
-    """The status, and what the mirror holds (the given record when APPLIED; may be None if unknown)."""
+    """The status, and what the mirror holds (the given record when APPLIED; may be None if unknown).
+
+    `units` is the write capacity that it took; 0 where the store does not tell.
+    """
 
     status: ApplyStatus
     existing: Record | None = None
+    units: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +191,36 @@ class Control(Protocol):
     async def save_job(self, job: Job) -> None: ...
 
     async def job(self, collection: str, kind: str) -> Job | None: ...
+
+    async def swap_job(self, old: Job, new: Job) -> bool:
+        """Replace `old` by `new` if the stored job still has its state, position and `updated_at`."""
+        ...
+
+    async def running_jobs(self) -> list[Job]:
+        """Every job whose state is "running"."""
+        ...
+
+    async def lay_out(self, collection: str, kind: str, run: str, total: int) -> None:
+        """Make the ranges 0 to `total - 1` of a run, and forget those of runs before; idempotent."""
+        ...
+
+    async def claim_range(
+        self, collection: str, kind: str, run: str, holder: str, seconds: float
+    ) -> JobRange | None:
+        """A range that is not done and that nobody holds, from now on held by `holder` under a lease by the
+        store's own clock; None where there is none."""
+        ...
+
+    async def save_range(self, saved: JobRange, seconds: float) -> JobRange | None:
+        """Keep a held range as it stands and renew its lease (0 seconds: give it up); as it is stored.
+
+        None, and nothing is kept, where the stored serial is another: somebody else has taken it over.
+        """
+        ...
+
+    async def ranges(self, collection: str, kind: str, run: str) -> list[JobRange]:
+        """All ranges of a run, by number; none where the run is forgotten."""
+        ...
 
     async def acquire_lease(self, name: str, holder: str, seconds: float) -> bool:
         """Take or renew a lease by the store's own clock; False while somebody else holds it."""

@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator
 
 from proxy.core.errors import CrossfadeError
-from proxy.core.flag import AuditEntry, Flag, Job, Replica
+from proxy.core.flag import AuditEntry, Flag, Job, JobRange, Replica
 from proxy.core.ports import Control, Finals
 from proxy.core.stage import Stage
 
@@ -112,6 +112,26 @@ class Authority:
 
     async def job(self, collection: str, kind: str) -> Job | None:
         return await self._control.job(collection, kind)
+
+    async def swap_job(self, old: Job, new: Job) -> bool:
+        return await self._control.swap_job(old, new)
+
+    async def running_jobs(self) -> list[Job]:
+        return await self._control.running_jobs()
+
+    async def lay_out(self, collection: str, kind: str, run: str, total: int) -> None:
+        await self._control.lay_out(collection, kind, run, total)
+
+    async def claim_range(
+        self, collection: str, kind: str, run: str, holder: str, seconds: float
+    ) -> JobRange | None:
+        return await self._control.claim_range(collection, kind, run, holder, seconds)
+
+    async def save_range(self, saved: JobRange, seconds: float) -> JobRange | None:
+        return await self._control.save_range(saved, seconds)
+
+    async def ranges(self, collection: str, kind: str, run: str) -> list[JobRange]:
+        return await self._control.ranges(collection, kind, run)
 
     async def acquire_lease(self, name: str, holder: str, seconds: float) -> bool:
         return await self._control.acquire_lease(name, holder, seconds)

@@ -159,6 +159,76 @@ async def test_a_job_is_its_latest_state(control: Control) -> None:
     assert await control.job("jobs", "verify") == done
 
 
+async def test_a_job_is_swapped_only_while_it_stands(control: Control) -> None:
+    job = Job("jobs", "backfill", "running", 3, 1, 2, {"copied": 1}, "run 1")
+    await control.save_job(job)
+    assert await control.running_jobs() == [job]
+    paused = replace(job, state="paused", updated_at=3)
+    assert await control.swap_job(job, paused)
+    assert not await control.swap_job(job, replace(job, updated_at=4))
+    assert not await control.swap_job(replace(paused, position="run 2"), job)
+    assert not await control.swap_job(replace(job, collection="others"), job)
+    assert await control.job("jobs", "backfill") == paused
+    assert await control.running_jobs() == []
+
+
+async def test_a_range_has_one_holder_at_a_time(control: Control) -> None:
+    await control.lay_out("jobs", "backfill", "run", 2)
+    await control.lay_out("jobs", "backfill", "run", 2)
+    first = await control.claim_range("jobs", "backfill", "run", "$one", 60)
+    second = await control.claim_range("jobs", "backfill", "run", "two", 60)
+    assert first and second
+    assert (first.number, first.holder, second.number, second.holder) == (0, "$one", 1, "two")
+    assert await control.claim_range("jobs", "backfill", "run", "three", 60) is None
+    assert await control.claim_range("jobs", "verify", "run", "three", 60) is None
+    held = await control.ranges("jobs", "backfill", "run")
+    assert [one.is_held for one in held] == [True, True]
+
+
+async def test_a_range_goes_on_where_its_last_holder_stood(control: Control) -> None:
+    await control.lay_out("jobs", "backfill", "run", 1)
+    claimed = await control.claim_range("jobs", "backfill", "run", "one", 60)
+    assert claimed
+    saved = await control.save_range(replace(claimed, position="$p", counts={"a": 1, "b": 2}), 60)
+    assert saved
+    saved = await control.save_range(replace(saved, counts={"a": 2}), 0)
+    assert saved
+    again = await control.claim_range("jobs", "backfill", "run", "two", 60)
+    assert again
+    assert (again.position, again.counts, again.holder) == ("$p", {"a": 2}, "two")
+    assert await control.save_range(replace(saved, position="q"), 60) is None
+    assert await control.save_range(replace(again, is_done=True), 0)
+    assert await control.claim_range("jobs", "backfill", "run", "three", 60) is None
+    [done] = await control.ranges("jobs", "backfill", "run")
+    assert (done.is_done, done.is_held, done.position) == (True, False, "$p")
+
+
+async def test_the_range_of_a_dead_worker_is_taken_over_after_its_lease(control: Control) -> None:
+    await control.lay_out("jobs", "backfill", "run", 1)
+    assert await control.claim_range("jobs", "backfill", "run", "dead", 0.05)
+    async with asyncio.timeout(10):
+        while not (taken := await control.claim_range("jobs", "backfill", "run", "next", 60)):
+            await asyncio.sleep(0.01)
+    assert taken.holder == "next"
+
+
+async def test_claims_at_the_same_moment_get_different_ranges(control: Control) -> None:
+    await control.lay_out("jobs", "verify", "run", 12)
+    claims = [control.claim_range("jobs", "verify", "run", f"w{n}", 60) for n in range(12)]
+    numbers = [one.number for one in await asyncio.gather(*claims) if one]
+    assert sorted(numbers) == list(range(12))
+
+
+async def test_a_new_run_forgets_the_ranges_of_the_last(control: Control) -> None:
+    await control.lay_out("jobs", "verify", "old", 3)
+    claimed = await control.claim_range("jobs", "verify", "old", "one", 60)
+    await control.lay_out("jobs", "verify", "new", 2)
+    assert claimed
+    assert await control.save_range(claimed, 60) is None
+    assert await control.ranges("jobs", "verify", "old") == []
+    assert [one.number for one in await control.ranges("jobs", "verify", "new")] == [0, 1]
+
+
 async def test_a_lease_has_one_holder(control: Control) -> None:
     assert await control.acquire_lease("l", "a", 60)
     assert await control.acquire_lease("l", "a", 60)

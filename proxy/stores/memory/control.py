@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from proxy.core.divergence import Divergence
 from proxy.core.errors import NotFound, Reason
-from proxy.core.flag import AuditEntry, Flag, Job, Replica
+from proxy.core.flag import AuditEntry, Flag, Job, JobRange, Replica
 from proxy.core.ports import DivergenceQuery
 
 
@@ -23,6 +23,7 @@ class MemoryControl:
         self._jobs: dict[tuple[str, str], Job] = {}
         self._audit: list[AuditEntry] = []
         self._leases: dict[str, tuple[str, int]] = {}
+        self._ranges: dict[tuple[str, str], list[tuple[JobRange, int]]] = {}
         self._watchers: list[asyncio.Queue[Flag]] = []
 
     async def prepare(self) -> None:
@@ -85,6 +86,46 @@ class MemoryControl:
     async def job(self, collection: str, kind: str) -> Job | None:
         return self._jobs.get((collection, kind))
 
+    async def swap_job(self, old: Job, new: Job) -> bool:
+        stored = self._jobs.get((old.collection, old.kind))
+        is_same = stored is not None and _stand(stored) == _stand(old)
+        if is_same:
+            self._jobs[new.collection, new.kind] = new
+        return is_same
+
+    async def running_jobs(self) -> list[Job]:
+        return [job for job in self._jobs.values() if job.state == "running"]
+
+    async def lay_out(self, collection: str, kind: str, run: str, total: int) -> None:
+        rows = self._ranges.get((collection, kind), [])
+        if not rows or rows[0][0].run != run:
+            rows = [(JobRange(collection, kind, run, number), 0) for number in range(total)]
+        self._ranges[collection, kind] = rows
+
+    async def claim_range(
+        self, collection: str, kind: str, run: str, holder: str, seconds: float
+    ) -> JobRange | None:
+        now, rows = self._clock(), self._ranges.get((collection, kind), [])
+        for place, (row, until) in enumerate(rows):
+            if row.run == run and not row.is_done and until <= now:
+                claimed = replace(row, holder=holder, is_held=True, serial=row.serial + 1)
+                rows[place] = (claimed, now + int(seconds * 1000))
+                return claimed
+        return None
+
+    async def save_range(self, saved: JobRange, seconds: float) -> JobRange | None:
+        now, rows = self._clock(), self._ranges.get((saved.collection, saved.kind), [])
+        for place, (row, _) in enumerate(rows):
+            if (row.run, row.number, row.serial) == (saved.run, saved.number, saved.serial):
+                kept = replace(saved, is_held=seconds > 0, serial=row.serial + 1)
+                rows[place] = (kept, now + int(seconds * 1000))
+                return kept
+        return None
+
+    async def ranges(self, collection: str, kind: str, run: str) -> list[JobRange]:
+        now, rows = self._clock(), self._ranges.get((collection, kind), [])
+        return [replace(row, is_held=until > now) for row, until in rows if row.run == run]
+
     async def acquire_lease(self, name: str, holder: str, seconds: float) -> bool:
         present, until = self._leases.get(name, (holder, 0))
         if present != holder and until > self._clock():
@@ -125,6 +166,11 @@ class MemoryDivergences:
             return False
         self._rows[divergence_id] = replace(row, state="closed")
         return True
+
+
+def _stand(job: Job) -> tuple[str, str, int]:
+    """What a swap of a job compares."""
+    return job.state, job.position, job.updated_at
 
 
 def _matches(row: Divergence, query: DivergenceQuery) -> bool:

@@ -25,6 +25,7 @@ from proxy.core.errors import CrossfadeError, NotFound, Outcome, Reason, Unavail
 from proxy.core.flag import AuditEntry, Flag, Job, Replica
 from proxy.stores.mongo.access import MAJORITY_TIMEOUT, pause
 from proxy.stores.mongo.failures import Translated
+from proxy.stores.mongo.jobs import SharedJobs, job_id
 from proxy.stores.mongo.rows import from_row, to_row
 
 DATABASE = "crossfade"
@@ -37,7 +38,7 @@ _POLL = 0.2  # seconds between looks while there is no change stream
 Row = dict[str, Any]
 
 
-class MongoControl:
+class MongoControl(SharedJobs):
     """See `core.ports.Control`."""
 
     def __init__(self, client: AsyncMongoClient[Row], database: str = DATABASE) -> None:
@@ -50,6 +51,7 @@ class MongoControl:
         self._leases = self._named("leases")
         self._jobs = self._named("jobs", ReadConcern("majority"))
         self._audit = self._named("audit", ReadConcern("majority"))
+        super().__init__(self._jobs, self._named("ranges", ReadConcern("majority")))
 
     async def prepare(self) -> None:
         with Translated(is_write=True):
@@ -140,13 +142,13 @@ class MongoControl:
         return [from_row(AuditEntry, row) for row in rows]
 
     async def save_job(self, job: Job) -> None:
-        identity = _job_id(job.collection, job.kind)
+        identity = job_id(job.collection, job.kind)
         with Translated(is_write=True):
             await self._jobs.replace_one({"_id": {"$eq": identity}}, to_row(job), upsert=True)
 
     async def job(self, collection: str, kind: str) -> Job | None:
         with Translated():
-            row = await self._jobs.find_one({"_id": {"$eq": _job_id(collection, kind)}})
+            row = await self._jobs.find_one({"_id": {"$eq": job_id(collection, kind)}})
         return None if row is None else from_row(Job, row)
 
     async def acquire_lease(self, name: str, holder: str, seconds: float) -> bool:
@@ -204,7 +206,3 @@ class MongoControl:
 
     def _named(self, name: str, concern: ReadConcern | None = None) -> AsyncCollection[Row]:
         return self._database.get_collection(name, read_concern=concern)
-
-
-def _job_id(collection: str, kind: str) -> Row:
-    return {"collection": collection, "kind": kind}
