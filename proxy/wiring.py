@@ -218,10 +218,11 @@ class App:
     async def _make_ready(self, flag: Flag) -> str:
         """Have our reconciler follow along, so that the drain is quick, and send the canary."""
         name = flag.collection
-        self.reconcilers[name].attend(ATTEND)
         stores = self.parts.stores[name]
         both = (stores[StoreName.DYNAMODB], stores[StoreName.MONGODB])
-        return await send_canary(self.sites[name].collection, both, flag.epoch, self.parts.clock)
+        canary = send_canary(self.sites[name].collection, both, flag.epoch, self.parts.clock)
+        complaint, _ = await asyncio.gather(canary, self.reconcilers[name].make_ready(ATTEND))
+        return complaint
 
     def _outcomes(self, name: str) -> Mapping[str, int]:
         return self.reporters[name].outcomes if name in self.reporters else {}

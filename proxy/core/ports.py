@@ -169,6 +169,13 @@ class Control(Protocol):
         """Register the replica or renew its heartbeat (`age` is ignored)."""
         ...
 
+    async def acknowledge(self, replica: Replica) -> None:
+        """Tell what a registered replica has seen and holds, quickly, and without renewing its heartbeat.
+
+        It may be forgotten when the store loses its own primary: the next `beat` tells it again.
+        """
+        ...
+
     async def retire(self, replica_id: str) -> None:
         """Take a replica that shuts down from the registry."""
         ...

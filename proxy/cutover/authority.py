@@ -92,6 +92,9 @@ class Authority:
     async def beat(self, replica: Replica) -> None:
         await self._control.beat(replica)
 
+    async def acknowledge(self, replica: Replica) -> None:
+        await self._control.acknowledge(replica)
+
     async def retire(self, replica_id: str) -> None:
         await self._control.retire(replica_id)
 

@@ -56,7 +56,7 @@ class CollectionDoor:
     def leave_write(self) -> None:
         self._in_flight -= 1
         if not self._in_flight and self.flag.holds_writes:
-            self._membership.beat_soon()
+            self._membership.tell_soon()
 
     async def enter_read(self) -> Published:
         if self.flag.holds_reads:
@@ -86,7 +86,8 @@ class CollectionDoor:
         self.flag = flag
         self._changed.set()
         self._changed = asyncio.Event()
-        self._membership.beat_soon()
+        if not (flag.holds_writes and self._in_flight):  # else the last write tells
+            self._membership.tell_soon()
 
     async def _wait_until(self, is_true: Callable[[], bool], reason: Reason, what: str) -> None:
         try:
@@ -159,8 +160,8 @@ class Membership:
         except CrossfadeError as error:
             _log.warning("could not leave the registry: %s", error)
 
-    def beat_soon(self) -> None:
-        """Tell the registry without waiting for the next heartbeat."""
+    def tell_soon(self) -> None:
+        """Tell the registry what is seen and held without waiting for the next heartbeat."""
         self._wake.set()
 
     def require_lease(self) -> None:
@@ -180,14 +181,16 @@ class Membership:
         while True:
             regular = await self._next_beat()
             try:
-                await self._beat()
                 if regular:
+                    await self._beat()
                     await self._catch_up()
+                else:
+                    await self._tell()
             except CrossfadeError as error:
                 _log.warning("heartbeat failed: %s", error)
 
     async def _next_beat(self) -> bool:
-        """Wait for the next heartbeat; False when somebody asked for it early."""
+        """Wait for the next heartbeat; False when there is something to tell before."""
         try:
             async with asyncio.timeout(self._pause):
                 await self._wake.wait()
@@ -206,6 +209,11 @@ class Membership:
         await self._learn_all()
         if self.on_beat:
             await self.on_beat()
+
+    async def _tell(self) -> None:
+        """No heartbeat: a majority takes its time, and those that wait for the hold would wait for it too."""
+        self._wake.clear()
+        await self.control.acknowledge(self._describe())
 
     async def _beat(self) -> None:
         """A lease that had run out, or is the first, counts only with the flags read after it was taken: what

@@ -48,6 +48,10 @@ CHECKPOINT = 0.5
 """Seconds between two saved positions, while there is something to save."""
 SIGN_OF_LIFE = 3.0
 """The same when nothing happens: the gate wants to hear of us."""
+WARM_UP = 2.0
+"""Seconds that a change of stage may spend on preparing its drain, before it holds writes."""
+SECURED_FOR = 10.0
+"""Seconds for which positions secured before a drain are good for it."""
 TIP = 5.0
 """Seconds between two fresh positions while the collection has no mirror."""
 
@@ -121,6 +125,7 @@ class Reconciler:
         self._lease = Lease(site.control, f"reconciler/{site.name}", site.replica, LEASE)
         self._attend_until = 0.0
         self._gaps = 0
+        self._secured: tuple[int, float] | None = None  # the epoch, and when
 
     def status(self) -> FeedStatus:
         now = self._pass
@@ -143,6 +148,18 @@ class Reconciler:
         self._attend_until = max(self._attend_until, _seconds() + seconds)
         self.wake()
 
+    async def make_ready(self, seconds: float) -> None:
+        """Do beforehand what a drain would take its time for: follow along for so many seconds, catch up
+        once, and secure a position in each feed. What fails here, the drain does."""
+        if self._door.published.stage.mirror is None:
+            return
+        self.attend(seconds)
+        try:
+            async with asyncio.timeout(WARM_UP):
+                await asyncio.gather(self._pass_marker(), self._secure_both())
+        except (TimeoutError, CrossfadeError, FeedLost) as error:
+            _log.info("the drain of %s is not prepared: %r", self._site.name, error)
+
     async def run(self) -> None:
         """For ever; cancel it to stop. The lease is given up then."""
         try:
@@ -162,7 +179,7 @@ class Reconciler:
         self.attend(timeout + 1.0)
         try:
             async with asyncio.timeout(timeout):
-                refused, *_ = await asyncio.gather(self._pass_marker(), *map(self._secure, StoreName))
+                refused, _ = await asyncio.gather(self._pass_marker(), self._secure_both())
         except (TimeoutError, CrossfadeError, FeedLost) as error:
             _log.warning("draining %s did not end: %r", self._site.name, error)
             return False
@@ -178,6 +195,14 @@ class Reconciler:
             marker = await self._site.feeds[now.store].mark()
             if await now.follower.wait_for(marker):
                 return now.unsettled - before
+
+    async def _secure_both(self) -> None:
+        """Any position of this epoch is older than the next publication; a recent one is read up soon."""
+        epoch, now = self._door.published.epoch, _seconds()
+        if self._secured and self._secured[0] == epoch and now - self._secured[1] < SECURED_FOR:
+            return
+        await asyncio.gather(*map(self._secure, StoreName))
+        self._secured = (epoch, now)
 
     async def _secure(self, store: StoreName) -> None:
         site = self._site

@@ -129,6 +129,19 @@ async def test_replicas_age_by_the_stores_clock(control: Control) -> None:
     assert [replace(r, age=0.0) for r in await control.replicas()] == [moved]
 
 
+async def test_an_acknowledgement_is_no_heartbeat(control: Control) -> None:
+    await control.acknowledge(REPLICA)
+    assert await control.replicas() == []  # who is not registered has nothing to tell
+    await control.beat(REPLICA)
+    [before] = await control.replicas()
+    while (await control.replicas())[0].age <= before.age:
+        pass  # until the store's clock has moved on
+    telling = replace(REPLICA, seen={"jobs": 9}, held={"jobs": "c9"})
+    await control.acknowledge(telling)
+    [after] = await control.replicas()
+    assert replace(after, age=0.0) == telling and after.age > before.age
+
+
 async def test_the_clock_is_one(control: Control) -> None:
     first = await control.now()
     assert abs(first - time.time() * 1000) < 60_000

@@ -8,6 +8,7 @@ a mark is passed when every shard was found at its end, or has shown something n
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -49,6 +50,7 @@ class DynamoFeed:
         self._clock = clock
         self._latest: dict[tuple[str, str], str] = {}  # iterators at the tips that were taken here
         self._marks: dict[str, int] = {}
+        self._marked = asyncio.Event()
 
     async def tip(self) -> str:
         stream = await self._streams.find(self._table)
@@ -66,6 +68,8 @@ class DynamoFeed:
         self._marks = {name: at for name, at in self._marks.items() if now - at < MARK_LIFE}
         name = f"{self._table}:{uuid.uuid4().hex}"
         self._marks[name] = now
+        self._marked.set()
+        self._marked = asyncio.Event()
         return name
 
     async def follow(self, position: str) -> AsyncIterator[FeedBatch]:
@@ -74,6 +78,7 @@ class DynamoFeed:
         last_sign = 0.0
         pause = BUSY
         while True:
+            marked = self._marked
             marks = {name: at for name, at in self._marks.items() if name not in passed}
             try:
                 found = await reader.read_round(self._table, marks)
@@ -86,7 +91,8 @@ class DynamoFeed:
                 last_sign = _seconds()
                 yield self._batch_of(found, reader.position)
             pause = BUSY if found.events or marks else min(pause * 1.5, IDLE)
-            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(marked.wait(), pause)  # somebody waits for a new mark
 
     def _batch_of(self, found: _Found, position: StreamPosition) -> FeedBatch:
         keys: dict[Key, None] = {}

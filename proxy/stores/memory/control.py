@@ -61,6 +61,10 @@ class MemoryControl:
     async def beat(self, replica: Replica) -> None:
         self._replicas[replica.id] = (replica, self._clock())
 
+    async def acknowledge(self, replica: Replica) -> None:
+        if known := self._replicas.get(replica.id):
+            self._replicas[replica.id] = (replica, known[1])
+
     async def retire(self, replica_id: str) -> None:
         self._replicas.pop(replica_id, None)
 

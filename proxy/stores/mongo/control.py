@@ -48,6 +48,7 @@ class MongoControl(SharedJobs):
         self._flags = self._named("flags", ReadConcern("linearizable"))
         self._published = self._named("flags", ReadConcern("majority"))
         self._replicas = self._named("replicas")
+        self._acknowledged = self._replicas.with_options(write_concern=WriteConcern(1))
         self._leases = self._named("leases")
         self._jobs = self._named("jobs", ReadConcern("majority"))
         self._audit = self._named("audit", ReadConcern("majority"))
@@ -112,6 +113,12 @@ class MongoControl(SharedJobs):
         ]
         with Translated(is_write=True):
             await self._replicas.update_one({"_id": {"$eq": replica.id}}, change, upsert=True)
+
+    async def acknowledge(self, replica: Replica) -> None:
+        row = to_row(replica)
+        change = {"$set": {name: row[name] for name in ("seen", "held", "compared")}}
+        with Translated(is_write=True):
+            await self._acknowledged.update_one({"_id": {"$eq": replica.id}}, change)
 
     async def retire(self, replica_id: str) -> None:
         with Translated(is_write=True):

@@ -16,7 +16,7 @@ from proxy.core.ports import DivergenceQuery
 from proxy.core.stage import Stage, StoreName
 from proxy.core.write import Command, Delete, Insert, Replace
 from proxy.reconcile import reconciler as module
-from proxy.reconcile.checkpoint import FAILED, RUNNING
+from proxy.reconcile.checkpoint import FAILED, RUNNING, secured_kind
 from proxy.reconcile.reconciler import Reconciler
 from proxy.stores.memory.feed import MemoryFeed
 from tests.fixtures.yard import EPOCH, GONE, JOBS, ShakyStore, Yard, key, record, tombstone, until
@@ -157,6 +157,28 @@ async def test_a_replica_without_the_lease_drains_all_the_same(yard: Yard) -> No
         assert await reconciler.drain(5)
         assert not reconciler.status().is_leading
         assert yard.bench().differences() == []
+
+
+async def test_a_prepared_drain_secures_nothing_again_until_the_epoch_is_over(yard: Yard) -> None:
+    async with running(yard) as reconciler:
+        await reconciler.make_ready(5)
+        before = await yard.control.job("jobs", secured_kind(StoreName.DYNAMODB))
+        yard.mongo.put(key(), record((EPOCH, 3)))
+        assert await reconciler.drain(5)
+        assert before and await yard.control.job("jobs", secured_kind(StoreName.DYNAMODB)) == before
+        assert yard.bench().differences() == []
+        await yard.publish(Stage.DYNAMO_PRIMARY)
+        assert await reconciler.drain(5)
+        after = await yard.control.job("jobs", secured_kind(StoreName.DYNAMODB))
+        assert after and after.epoch == EPOCH + 1
+
+
+async def test_a_drain_that_cannot_be_prepared_is_not_awaited(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WARM_UP", 0.05)
+    await Reconciler(yard.site("r1"), yard.door).make_ready(5)  # it does not run: nothing is followed
+    assert await yard.control.job("jobs", secured_kind(StoreName.MONGODB)) is not None
 
 
 async def test_a_drain_waits_for_what_the_mirror_does_not_take_yet(yard: Yard) -> None:

@@ -247,6 +247,22 @@ async def test_the_time_of_a_batch_is_not_rounded_behind_the_last_look(
     await follower.aclose()  # type: ignore[attr-defined]
 
 
+async def test_an_idle_feed_is_woken_by_a_mark(
+    feed: DynamoFeed, streams: ScriptedStreams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.stores.dynamo.feed.BUSY", 60.0)
+    monkeypatch.setattr("proxy.stores.dynamo.feed.IDLE", 60.0)
+    batches: AsyncGenerator[FeedBatch] = feed.follow(await feed.tip())  # type: ignore[assignment]
+    await anext(batches)
+    looking = asyncio.ensure_future(anext(batches))
+    before = streams.reads
+    await asyncio.sleep(0)  # it goes to its rest of a minute
+    mark = await feed.mark()
+    batch = await asyncio.wait_for(looking, 5)
+    assert mark in batch.markers and streams.reads > before
+    await batches.aclose()
+
+
 async def test_an_idle_feed_says_that_it_lives(feed: DynamoFeed, streams: ScriptedStreams) -> None:
     began = time.monotonic()
     batches = []
