@@ -11,7 +11,8 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import uvloop
@@ -77,7 +78,8 @@ async def serve(config: ProxyConfig) -> None:
     try:
         await app.prepare()
         await app.start()
-        await _serve_until_told(_server_of(config, app, signals))
+        async with _console_of(config, app):
+            await _serve_until_told(_server_of(config, app, signals))
     finally:
         await app.stop()
         await asyncio.to_thread(signals.stop)
@@ -103,6 +105,18 @@ def _server_of(config: ProxyConfig, app: App, signals: Telemetry | Silence) -> S
     )
     settings = ServerSettings(config.listen, reuse_port=config.reuse_port, grace=config.grace_seconds)
     return Server(storage, migration, signals, settings)
+
+
+@asynccontextmanager
+async def _console_of(config: ProxyConfig, app: App) -> AsyncIterator[None]:
+    """The console, served for as long as the block runs; nothing of it is loaded where there is none."""
+    if not config.console:
+        yield
+        return
+    from proxy.console.server import open_console
+
+    async with open_console(app.desk(), config.console):
+        yield
 
 
 def _telemetry_of(config: ProxyConfig) -> TelemetrySettings:

@@ -21,6 +21,7 @@ import yaml
 
 from proxy.core.collection import Collection
 from proxy.core.declaration import declare_all
+from proxy.core.place import host_of, is_loopback
 from proxy.faultpoint import Arming, read_armings
 
 
@@ -65,6 +66,10 @@ def _address(word: str) -> str:
 
 def _address_or_nothing(word: str) -> str:
     return word and _address(word)
+
+
+def _address_or_off(word: str) -> str:
+    return "" if word == "off" else _address(word)
 
 
 def _mongodb_uri(word: str) -> str:
@@ -186,6 +191,18 @@ class ProxyConfig:
     prometheus_listen: str = _setting(
         "CROSSFADE_PROMETHEUS_LISTEN", "", _address_or_nothing, "Where metrics are served; nowhere if empty."
     )
+    console: str = _setting(
+        "CROSSFADE_CONSOLE",
+        "127.0.0.1:8051",
+        _address_or_off,
+        "Where the console is served, nowhere if `off`; a taken port is no failure.",
+    )
+    console_exposed: bool = _setting(
+        "CROSSFADE_CONSOLE_EXPOSED",
+        "false",
+        _truth,
+        "Whether the console may listen beyond loopback, where everybody who reaches it may cut over.",
+    )
     otlp_endpoint: str = _setting(
         "OTEL_EXPORTER_OTLP_ENDPOINT", "", _endpoint, "Where metrics and traces are sent by OTLP over gRPC."
     )
@@ -228,7 +245,13 @@ def load_config(
             mistakes.append(str(error))
     if mistakes:
         raise ConfigError(*mistakes)
-    return ProxyConfig(**values)
+    config = ProxyConfig(**values)
+    if config.console and not config.console_exposed and not is_loopback(host_of(config.console)):
+        raise ConfigError(
+            f"CROSSFADE_CONSOLE is {config.console!r}, beyond loopback, and the console asks nobody who they "
+            "are: set CROSSFADE_CONSOLE_EXPOSED=true if everybody who reaches it may cut over"
+        )
+    return config
 
 
 def _given(

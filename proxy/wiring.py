@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from proxy.clock import SystemClock
 from proxy.config import ProxyConfig, load_collections
+from proxy.console.desk import Desk
 from proxy.core.collection import Collection
 from proxy.core.errors import Unavailable
 from proxy.core.flag import Flag
@@ -22,6 +23,7 @@ from proxy.cutover.canary import send_canary
 from proxy.cutover.coordinator import Coordinator
 from proxy.cutover.overview import MirrorHealth, Overview
 from proxy.cutover.replica import Membership
+from proxy.cutover.steering import Steering
 from proxy.flow.breaker import Breaker
 from proxy.flow.cleanup import Cleanup
 from proxy.flow.mirror import Mirror
@@ -172,6 +174,19 @@ class App:
         await asyncio.gather(*(reporter.stop() for reporter in self.reporters.values()))
         await self.membership.stop()
         await self.parts.close()
+
+    def desk(self) -> Desk:
+        """What the console needs of this replica."""
+        return Desk(
+            overview=self.overview,
+            steering=Steering(self.overview, self.coordinator),
+            divergences=self.divergences,
+            workshop=self.workshop,
+            outcomes=lambda: {name: one.outcomes for name, one in self.reporters.items()},
+            step_of=self.coordinator.step_of,
+            clock=self.parts.clock,
+            replica_id=self.parts.replica_id,
+        )
 
     async def settle(self) -> None:
         """Wait until every shadow read offered so far has its verdict in the log."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote
 
@@ -12,14 +11,14 @@ from crossfade.v1 import migration_pb2 as pb
 from crossfade.v1 import migration_pb2_grpc
 from proxy.api.interceptors import DetailedError
 from proxy.api.translate import audit, divergences, jobs, operations, rehearsals
-from proxy.api.translate.fault import fault
 from proxy.api.translate.paging import place_of, read_page, row_of, seal
-from proxy.core.errors import Contended, NotFound, Reason, Refused
+from proxy.core.errors import NotFound, Reason, Refused
 from proxy.core.flag import Job
 from proxy.core.ports import DivergenceLog, DivergenceQuery
 from proxy.core.stage import Stage
 from proxy.cutover.coordinator import Coordinator, MoveReport
 from proxy.cutover.overview import CollectionStatus, Overview
+from proxy.cutover.steering import GateClosed, Order, Steering
 
 ACTOR_HEADER = "x-crossfade-actor"
 """The header in which a client says on whose behalf it calls, percent-encoded, for the audit record."""
@@ -52,6 +51,7 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
         self._workshop = workshop
         self._overview = overview
         self._coordinator = coordinator
+        self._steering = Steering(overview, coordinator)
         self._divergences = divergences
         self._replica_id = replica_id
 
@@ -85,28 +85,22 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
         return response
 
     async def MoveStage(self, request: pb.MoveStageRequest, context: Any) -> pb.MoveStageResponse:
-        return await self._move(request, operations.read_stage(request.target, "target"), context)
+        target = operations.read_stage(request.target, "target")
+        return await self._answer(self._steering.move(_order(request, target, context)), request)
 
     async def Rollback(self, request: pb.RollbackRequest, context: Any) -> pb.MoveStageResponse:
-        stage = (await self._overview.collection(request.collection)).flag.stage
-        if stage not in (Stage.DYNAMO_PRIMARY, Stage.MONGO_PRIMARY):
-            text = f"{request.collection} is at {stage.value}: a rollback leads from DYNAMO_PRIMARY only"
-            raise Refused(text, Reason.STAGE_NOT_ALLOWED)
-        return await self._move(request, Stage.MONGO_PRIMARY, context)
+        order = _order(request, Stage.MONGO_PRIMARY, context)
+        return await self._answer(self._steering.roll_back(order), request)
 
     async def Rehearse(self, request: pb.RehearseRequest, context: Any) -> pb.MoveStageResponse:
         seconds = request.duration.seconds + request.duration.nanos / 1e9
-        if seconds <= 0:
-            raise fault("a rehearsal needs a duration", Reason.INVALID_ARGUMENT, "duration")
-        return await self._move(request, Stage.DYNAMO_PRIMARY, context, seconds)
+        order = _order(request, Stage.DYNAMO_PRIMARY, context, seconds)
+        return await self._answer(self._steering.rehearse(order), request)
 
     async def Abort(self, request: pb.AbortRequest, context: Any) -> pb.AbortResponse:
-        if not request.reason.strip():
-            raise fault("an abort needs a reason", Reason.INVALID_ARGUMENT, "reason")
-        before = (await self._overview.collection(request.collection)).flag
         actor = _actor_of(context)
-        after = await self._coordinator.abort(request.collection, actor=actor, reason=request.reason)
-        response = pb.AbortResponse(aborted=after.stage is before.stage)
+        aborted = await self._steering.abort(request.collection, actor=actor, reason=request.reason)
+        response = pb.AbortResponse(aborted=aborted)
         self._write(response.collection, await self._overview.collection(request.collection))
         return response
 
@@ -167,39 +161,18 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
     async def _statuses(self) -> Mapping[str, CollectionStatus]:
         return {status.collection.name: status for status in await self._overview.collections()}
 
-    async def _move(
-        self, request: _Move, target: Stage, context: Any, rehearse_for: float = 0.0
-    ) -> pb.MoveStageResponse:
-        status = await self._overview.collection(request.collection)
-        _check_epoch(request, status)
-        if request.override and not request.reason:
-            raise fault("an override needs a reason", Reason.INVALID_ARGUMENT, "reason")
+    async def _answer(self, work: Awaitable[MoveReport | None], request: _Move) -> pb.MoveStageResponse:
+        """What a move did, and how the collection stands now. A closed gate comes with its checks."""
         response = pb.MoveStageResponse()
-        is_there = status.flag.stage is target and status.flag.change is None and not rehearse_for
-        if not is_there:
-            operations.write_report(response, await self._drive(request, target, context, rehearse_for))
-            status = await self._overview.collection(request.collection)
-        self._write(response.collection, status)
-        return response
-
-    async def _drive(self, request: _Move, target: Stage, context: Any, rehearse_for: float) -> MoveReport:
-        """Move, or try to. A closed gate comes with its checks."""
-        move = partial(
-            self._coordinator.move,
-            request.collection,
-            target,
-            actor=_actor_of(context),
-            reason=request.reason,
-            rehearse_for=rehearse_for,
-        )
         try:
-            return await move(dry_run=request.dry_run, override=request.override)
-        except Refused as refusal:
-            if refusal.reason is not Reason.GATE_CLOSED:
-                raise
-            checks = pb.MoveStageResponse()
-            operations.write_report(checks, await move(dry_run=True, override=False))
-            raise DetailedError(refusal, checks) from refusal
+            report = await work
+        except GateClosed as closed:
+            operations.write_report(response, closed.report)
+            raise DetailedError(closed, response) from closed
+        if report is not None:
+            operations.write_report(response, report)
+        self._write(response.collection, await self._overview.collection(request.collection))
+        return response
 
     def _write(self, target: pb.Collection, status: CollectionStatus) -> None:
         """All about a collection but its counts."""
@@ -214,10 +187,17 @@ def _write_jobs(target: pb.Collection, status: CollectionStatus) -> None:
             jobs.write_job(target.jobs.add(), status.jobs[kind])
 
 
-def _check_epoch(request: _Move, status: CollectionStatus) -> None:
-    if request.HasField("epoch") and request.epoch != status.flag.epoch:
-        text = f"{request.collection} is at epoch {status.flag.epoch}, not {request.epoch}: look again"
-        raise Contended(text, Reason.ETAG_MISMATCH, field="epoch")
+def _order(request: _Move, target: Stage, context: Any, rehearse_for: float = 0.0) -> Order:
+    return Order(
+        collection=request.collection,
+        target=target,
+        actor=_actor_of(context),
+        reason=request.reason,
+        dry_run=request.dry_run,
+        override=request.override,
+        epoch=request.epoch if request.HasField("epoch") else None,
+        rehearse_for=rehearse_for,
+    )
 
 
 def _actor_of(context: Any) -> str:
