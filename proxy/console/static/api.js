@@ -1,0 +1,27 @@
+// Asks the proxy; every failure is an Error with a sentence for people.
+
+/** @param {string} path @returns {Promise<any>} */
+export const ask = (path) => call(path, {});
+
+/**
+ * Order something; with `dry_run` nothing is changed.
+ * @param {string} collection @param {string} verb @param {object} wish
+ * @returns {Promise<any>}
+ */
+export function order(collection, verb, wish) {
+  const path = `/api/collections/${encodeURIComponent(collection)}/${encodeURIComponent(verb)}`;
+  const headers = { "Content-Type": "application/json", "X-Crossfade-Console": "1" };
+  return call(path, { method: "POST", headers, body: JSON.stringify(wish) });
+}
+
+async function call(path, options) {
+  let answer;
+  try {
+    answer = await fetch(path, options);
+  } catch {
+    throw new Error("the proxy does not answer");
+  }
+  const data = await answer.json().catch(() => null);
+  if (answer.ok && data) return data;
+  throw new Error(data?.error?.message ?? `the proxy answered ${answer.status}`);
+}

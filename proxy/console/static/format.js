@@ -1,0 +1,45 @@
+// Numbers and times as people read them.
+
+const COUNT = new Intl.NumberFormat("en");
+const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+
+/** @param {number|null|undefined} value */
+export const count = (value) => (value === null || value === undefined ? "unknown" : COUNT.format(value));
+
+/** @param {number} at milliseconds since 1970 */
+export const clock = (at) => CLOCK.format(at);
+
+/** Time, and the day where it is another than today. @param {number} at */
+export function moment(at) {
+  const isToday = new Date(at).toDateString() === new Date().toDateString();
+  return isToday ? clock(at) : `${DAY.format(at)} ${clock(at)}`;
+}
+
+/** @param {number} milliseconds */
+export function span(milliseconds) {
+  const seconds = Math.max(0, milliseconds / 1000);
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 120) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} days`;
+}
+
+/** How long ago, seen from `now`. */
+export const ago = (at, now) => (now - at < 2000 ? "just now" : `${span(now - at)} ago`);
+
+/** A share as percent; never rounded up to 100 %. */
+export function percent(part, whole) {
+  if (!whole) return "nothing yet";
+  const share = (part / whole) * 100;
+  if (part === whole) return "100 %";
+  return `${Math.min(share, 99.99).toFixed(2)} %`;
+}
+
+const STORES = { mongodb: "MongoDB", dynamodb: "DynamoDB" };
+
+/** @param {string|null} store */
+export const store = (store) => (store ? STORES[store] : "none");
+
+/** NAMES_LIKE_THIS or like_this as words. */
+export const words = (name) => name.toLowerCase().replaceAll("_", " ").replaceAll("-", " ");
