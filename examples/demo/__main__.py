@@ -71,7 +71,7 @@ async def _migrate(stack: Stack, screen: Screen, options: argparse.Namespace, be
     screen.tell(f"{len(data)} documents of the old application are in MongoDB")
     for _ in range(2):
         proxy = await stack.start_proxy()
-        screen.tell(f"a proxy serves at {proxy.address}")
+        screen.tell(f"a proxy serves at {proxy.address}, its console at {proxy.console}")
     names = [collection.name for collection in stack.collections]
     async with (
         AsyncMigrationClient(stack.addresses, timeout=30) as operator,
@@ -95,6 +95,7 @@ async def _migrate(stack: Stack, screen: Screen, options: argparse.Namespace, be
 async def _stay(stack: Stack, console: Console) -> None:
     address = ",".join(stack.addresses)
     console.print(f"The stack stays until Ctrl+C: crossfade status --address {address}", soft_wrap=True)
+    console.print(f"The console: {stack.proxies[0].console}", soft_wrap=True)
     await asyncio.Event().wait()
 
 

@@ -7,6 +7,7 @@ and tables of names of our own are made and removed; nothing that was there befo
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 import uuid
@@ -41,10 +42,14 @@ _FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN")  # would win over, or not fit, t
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """One proxy process; `address` is its host:port."""
+    """One proxy process; `address` is its host:port, `console` where a browser finds it."""
 
     address: str
     child: Child
+
+    @property
+    def console(self) -> str:
+        return console_of(self.child)
 
 
 @dataclass(slots=True)
@@ -127,6 +132,7 @@ def _environment(stores: Stores, file: Path, lease: float, control: str) -> Mapp
         "CROSSFADE_DYNAMODB_ENDPOINT": stores.dynamodb.address,
         "CROSSFADE_COLLECTIONS": str(file),
         "CROSSFADE_CONTROL_DATABASE": control,
+        "CROSSFADE_CONSOLE": "127.0.0.1:0",
         "CROSSFADE_LEASE_SECONDS": str(lease),
         "CROSSFADE_PAGE_TOKEN_KEY": uuid.uuid4().hex,
     }
@@ -152,6 +158,12 @@ async def _start(log: Path, environment: Mapping[str, str], port: int) -> Proxy:
         child.kill()
         raise
     raise ProxyFailed(f"{child.name} ended at its start:\n{tail(child)}")
+
+
+def console_of(child: Child) -> str:
+    """Where a proxy serves its console, as its log has it; empty where it has none."""
+    lines = (line for line in child.output().splitlines() if '"console": ' in line)
+    return next((str(json.loads(line)["console"]) for line in lines), "")
 
 
 async def _is_serving(address: str) -> bool:

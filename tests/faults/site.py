@@ -238,6 +238,7 @@ def _environment(stores: Stores, file: Path, lease: float, control: str) -> Mapp
         "CROSSFADE_DYNAMODB_ENDPOINT": stores.dynamodb.address,
         "CROSSFADE_COLLECTIONS": str(file),
         "CROSSFADE_CONTROL_DATABASE": control,
+        "CROSSFADE_CONSOLE": "127.0.0.1:0",
         "CROSSFADE_LEASE_SECONDS": str(lease),
         "CROSSFADE_PAGE_TOKEN_KEY": uuid.uuid4().hex,
     }

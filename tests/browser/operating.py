@@ -1,0 +1,72 @@
+"""An operator at the console: chooses, orders, confirms, and sees what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from playwright.async_api import Locator, expect
+
+from tests.browser.chromium import PATIENCE_MS, Screen
+
+OPERATOR = "Ada"
+
+
+@dataclass(slots=True)
+class Operator:
+    """Does with one screen what a person does, by what a person sees: names, labels and words."""
+
+    screen: Screen
+    collection: str
+
+    @property
+    def verdict(self) -> Locator:
+        """The collection's line at the top."""
+        return self.screen.page.get_by_role("link", name=f"{self.collection}:")
+
+    @property
+    def dialog(self) -> Locator:
+        return self.screen.page.get_by_role("dialog")
+
+    async def look(self) -> None:
+        """Choose the collection, once the page is live."""
+        page = self.screen.page
+        await expect(page.get_by_role("status")).to_contain_text("Live")
+        await page.get_by_label("Your name").first.fill(OPERATOR)
+        await self.verdict.click()
+        await expect(page.get_by_role("heading", name=self.collection, exact=True)).to_be_visible()
+
+    async def sees(self, words: str, patience: float = PATIENCE_MS) -> None:
+        """The verdict says so, without anybody reloading."""
+        await expect(self.verdict).to_contain_text(words, timeout=patience)
+
+    async def open_order(self, label: str) -> None:
+        """Press the button, and read the dry run."""
+        await self.screen.page.get_by_role("button", name=f"{label}…", exact=True).click()
+        await expect(self.dialog).to_contain_text("Dry run:")
+        await expect(self.dialog).not_to_contain_text("looking, changing nothing")
+
+    async def confirm(self, label: str, reason: str) -> None:
+        """Say why, type the name, and do it."""
+        go = self.dialog.get_by_role("button", name=label, exact=True)
+        await expect(go).to_be_disabled()
+        await self.dialog.get_by_label("Reason").fill(reason)
+        await expect(go).to_be_disabled()
+        await self.dialog.get_by_label(f"Type {self.collection} to confirm").fill(self.collection)
+        await go.click()
+
+    async def order(self, label: str, reason: str) -> None:
+        """All of it, and close."""
+        await self.open_order(label)
+        await self.confirm(label, reason)
+        await expect(self.dialog.get_by_role("status")).to_contain_text("Done")
+        await self.close()
+
+    async def close(self) -> None:
+        await self.dialog.get_by_role("button", name="Close").click()
+        await expect(self.dialog).to_be_hidden()
+
+    def job(self, kind: str) -> Locator:
+        return self.screen.page.locator(f"[data-job='{kind}']")
+
+    def panel(self, name: str) -> Locator:
+        return self.screen.page.get_by_role("region", name=name, exact=True)

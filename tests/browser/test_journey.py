@@ -1,0 +1,263 @@
+"""The operator's whole journey by clicking in a real Chromium, against two real proxies on the real stores."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from crossfade import AsyncClient
+from examples.demo.stack import console_of, dynamodb_client
+from proxy.embedded.addresses import Addresses, Origin
+from proxy.embedded.stores import Store, Stores
+from tests.browser.chromium import MISSING, Screen, find_chromium, open_browser, open_screen
+from tests.browser.operating import Operator
+from tests.faults.site import Site, open_site
+
+pytestmark = [
+    pytest.mark.timeout(240),
+    pytest.mark.skipif(find_chromium() is None, reason=MISSING),
+]
+TASKS = "webtasks"
+DOCUMENTS = 300
+REDACTED = "token"
+SLOW_MS = 60_000
+
+
+@pytest.fixture
+def stores(addresses: Addresses, mongodb_uri: str, dynamodb_endpoint: str) -> Stores:
+    def store(address: str, given: str | None) -> Store:
+        return Store(address, Origin.GIVEN if given else Origin.EMBEDDED)
+
+    mongodb = store(mongodb_uri, addresses.mongodb_uri)
+    return Stores(mongodb, store(dynamodb_endpoint, addresses.dynamodb_endpoint))
+
+
+@pytest.fixture
+async def site(stores: Stores) -> AsyncIterator[Site]:
+    """Two proxies; some documents were there before anything was mirrored."""
+    settings = {"redact": [REDACTED]}
+    async with open_site(stores, replicas=2, is_linked=False, settings=settings) as opened:
+        async with AsyncClient(opened.addresses) as client:
+            for number in range(DOCUMENTS):
+                await client[TASKS].insert_one(task(number))
+        yield opened
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with open_browser() as opened:
+        yield opened
+
+
+def task(number: int) -> dict[str, object]:
+    key = {"deployment_key": "auth0", "webtask_container": "main", "webtask_name": f"task-{number}"}
+    return {**key, "code": f"return {number}", REDACTED: "s3cret-token"}
+
+
+@asynccontextmanager
+async def readers(site: Site) -> AsyncIterator[None]:
+    """Clients that read through both proxies while the block runs, so that there is something to compare."""
+
+    async def read(client: AsyncClient) -> None:
+        number = 0
+        while True:
+            number = (number + 1) % DOCUMENTS
+            await client[TASKS].find_one(_key(number))
+            await asyncio.sleep(0.02)
+
+    async with AsyncClient(site.addresses) as client:
+        task = asyncio.create_task(read(client))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def _key(number: int) -> dict[str, object]:
+    return {name: task(number)[name] for name in ("deployment_key", "webtask_container", "webtask_name")}
+
+
+async def spoil(site: Site, number: int) -> None:
+    """Change a document in DynamoDB behind everybody's back, its version untouched."""
+    (collection,) = [one for one in site.stack.collections if one.name == TASKS]
+    dynamodb = dynamodb_client(site.stack.stores.dynamodb)
+    key = {"deployment_container": {"S": "auth0/main"}, "webtask_name": {"S": f"task-{number}"}}
+    change = {
+        "UpdateExpression": "SET code = :code, #secret = :secret",
+        "ExpressionAttributeNames": {"#secret": REDACTED},
+        "ExpressionAttributeValues": {":code": {"S": "return 666"}, ":secret": {"S": "an0ther-token"}},
+        "ConditionExpression": "attribute_exists(webtask_name)",
+    }
+    await asyncio.to_thread(dynamodb.update_item, TableName=collection.table, Key=key, **change)
+
+
+async def test_an_operator_moves_a_collection_there_and_back(site: Site, browser: Browser) -> None:
+    """From MONGO_ONLY to DYNAMO_PRIMARY and back, with a divergence on the way."""
+    url = console_of(site.replicas[0].child)
+    assert url
+    async with open_screen(browser, url, color_scheme="light") as screen:
+        ada = Operator(screen, TASKS)
+        await ada.look()
+        await ada.sees("ready to start mirroring")
+        await screen.picture("01-not-mirrored")
+        await ada.order("Start mirroring", "the first step")
+        await ada.sees("not yet: no verify has run, no backfill has run")
+        async with readers(site):
+            await _backfill_and_verify(ada)
+            await _meet_a_divergence(site, ada)
+            await _cut_over(ada)
+        await _roll_back(ada)
+        assert screen.complaints == []
+
+
+async def _backfill_and_verify(ada: Operator) -> None:
+    for kind in ("backfill", "verify"):
+        await ada.order(f"Start {kind}", f"a {kind} before the cutover")
+        await expect(ada.job(kind)).to_contain_text("finished", timeout=SLOW_MS)
+    await ada.sees("safe to cut over")
+    await expect(ada.panel("Match rate of shadow reads")).to_contain_text("100 %")
+    await ada.screen.picture("02-safe")
+
+
+async def _meet_a_divergence(site: Site, ada: Operator) -> None:
+    """It appears by itself, hides what is secret, closes the gate, and is repaired."""
+    page = ada.screen.page
+    await spoil(site, 7)
+    await ada.sees("1 open divergence", SLOW_MS)
+    row = page.locator(".divergence").first
+    await row.locator("summary").click()
+    sides = row.get_by_role("region", name="Both sides")
+    await expect(sides.get_by_role("row", name="code")).to_contain_text("return 7")
+    await expect(sides.get_by_role("row", name="code")).to_contain_text("return 666")
+    await expect(sides.get_by_role("row", name=REDACTED)).to_contain_text("(redacted)")
+    assert "s3cret" not in await page.content() and "an0ther" not in await page.content()
+    await ada.screen.picture("03-divergence")
+    await _dry_run_a_closed_gate(ada)
+    await row.get_by_role("button", name="Repair…").click()
+    await expect(ada.dialog).to_contain_text("Dry run: every check passed")
+    await ada.confirm("Repair", "it was planted")
+    await expect(ada.dialog.get_by_role("status")).to_contain_text("Done")
+    await ada.close()
+    await ada.sees("safe to cut over")
+
+
+async def _dry_run_a_closed_gate(ada: Operator) -> None:
+    await ada.open_order("Cut over")
+    failed = ada.dialog.get_by_role("listitem").filter(has_text="no open divergences")
+    await expect(failed).to_contain_text("failed")
+    await ada.screen.picture("04-closed-gate", whole=False)
+    await expect(ada.dialog.get_by_label("Override the failed checks")).to_be_visible()
+    await ada.dialog.get_by_role("button", name="Cancel").click()
+    await expect(ada.dialog).to_be_hidden()
+
+
+async def _cut_over(ada: Operator) -> None:
+    await ada.open_order("Cut over")
+    await expect(ada.dialog).to_contain_text("Dry run: every check passed")
+    await ada.screen.picture("05-cutover", whole=False)
+    await ada.confirm("Cut over", "soaked for a week")
+    await expect(ada.dialog.get_by_role("status")).to_contain_text("Done", timeout=SLOW_MS)
+    await expect(ada.dialog).to_contain_text("reads and writes waited")
+    await ada.screen.picture("06-done", whole=False)
+    await ada.close()
+    await ada.sees("DYNAMO_PRIMARY")
+    await expect(ada.panel("Replicas and their epochs")).to_contain_text("replica-1")
+
+
+async def _roll_back(ada: Operator) -> None:
+    await ada.sees("safe to roll back", SLOW_MS)
+    await ada.screen.picture("07-cut-over")
+    await ada.order("Roll back", "higher latency than expected")
+    await ada.sees("MONGO_PRIMARY")
+    trail = ada.screen.page.get_by_role("region", name="Audit trail")
+    await expect(trail).to_contain_text("higher latency than expected")
+    await expect(trail).to_contain_text("Ada (console, 127.0.0.1)")
+
+
+async def test_what_happens_elsewhere_is_seen_and_a_lost_proxy_is_said(site: Site, browser: Browser) -> None:
+    """Another replica moves the stage; then the one that serves the page dies."""
+    async with open_screen(browser, console_of(site.replicas[0].child)) as screen:
+        ada = Operator(screen, TASKS)
+        await ada.look()
+        client = site.replicas[1].operator
+        await client.move_stage(TASKS, "MONGO_PRIMARY", reason="by the command line")
+        await ada.sees("MONGO_PRIMARY")
+        site.replicas[0].kill()
+        alert = screen.page.get_by_role("alert").filter(has_text="Not live")
+        await expect(alert).to_contain_text("do not decide on it")
+        await screen.picture("08-not-live")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_it_bars_nobody(site: Site, browser: Browser, scheme: str) -> None:
+    """axe finds nothing on the page, nor in the dialog; on a phone nothing must be scrolled sideways."""
+    url = console_of(site.replicas[0].child)
+    async with open_screen(browser, url, color_scheme=scheme) as screen:
+        ada = Operator(screen, TASKS)
+        await ada.look()
+        assert await screen.faults_of_access() == []
+        await ada.open_order("Start mirroring")
+        assert await screen.faults_of_access() == []
+        await screen.picture(f"09-dialog-{scheme}", whole=False)
+    async with open_screen(
+        browser, url, color_scheme=scheme, viewport={"width": 375, "height": 740}
+    ) as screen:
+        await Operator(screen, TASKS).look()
+        assert await _sideways(screen) == 0
+        assert await screen.faults_of_access() == []
+        await screen.picture(f"10-phone-{scheme}")
+        assert screen.complaints == []
+
+
+async def _sideways(screen: Screen) -> int:
+    wide: int = await screen.page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    return wide
+
+
+async def test_the_keyboard_alone_is_enough(site: Site, browser: Browser) -> None:
+    """From the top of the page to a move and back out, without a mouse; focus stays in sight and survives
+    what comes in live."""
+    async with open_screen(browser, console_of(site.replicas[0].child)) as screen:
+        page, ada = screen.page, Operator(screen, TASKS)
+        await expect(ada.verdict).to_be_visible()
+        await _tab_to(screen, "Skip to the evidence")
+        await _tab_to(screen, "Start mirroring…")
+        outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid"
+        await page.keyboard.press("Enter")
+        await expect(ada.dialog).to_contain_text("Dry run: every check passed")
+        await page.keyboard.press("Escape")
+        await expect(ada.dialog).to_be_hidden()
+        await page.keyboard.press("Enter")
+        await expect(ada.dialog).to_contain_text("Dry run: every check passed")
+        for words in ("Ada", "by keyboard", TASKS):
+            await page.keyboard.type(words)
+            await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter" if await _focused(screen) == "Start mirroring" else "Tab")
+        if await _focused(screen) == "Start mirroring":
+            await page.keyboard.press("Enter")
+        await expect(ada.dialog.get_by_role("status")).to_contain_text("Done")
+        await _tab_to(screen, "Close")
+        await page.keyboard.press("Enter")
+        await ada.sees("MONGO_PRIMARY")
+        assert screen.complaints == []
+
+
+async def _tab_to(screen: Screen, name: str) -> None:
+    for _ in range(60):
+        if await _focused(screen) == name:
+            return
+        await screen.page.keyboard.press("Tab")
+    pytest.fail(f"{name} cannot be reached by Tab")
+
+
+async def _focused(screen: Screen) -> str:
+    words: str = await screen.page.evaluate("document.activeElement.textContent.trim()")
+    return words
