@@ -31,6 +31,7 @@ from proxy.flow.pipeline import Lane, Pipeline
 from proxy.flow.reporting import Reporter
 from proxy.flow.shadow import Shadow
 from proxy.reconcile.reconciler import Reconciler
+from proxy.reconcile.repair import repair
 from proxy.reconcile.site import Site
 from proxy.reconcile.workshop import Workshop
 from proxy.stores.dynamo.finals import DynamoFinals
@@ -182,6 +183,7 @@ class App:
             steering=Steering(self.overview, self.coordinator),
             divergences=self.divergences,
             workshop=self.workshop,
+            repair=lambda name, keys: repair(self.sites[name], self.membership.doors[name], keys),
             outcomes=lambda: {name: one.outcomes for name, one in self.reporters.items()},
             step_of=self.coordinator.step_of,
             clock=self.parts.clock,

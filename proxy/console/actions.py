@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 
 from proxy.console.desk import Desk
-from proxy.console.picture import Json, show_checks, show_report
+from proxy.console.mending import mend
+from proxy.console.picture import Json, has_mirror, show_report, told
 from proxy.core.errors import BadRequest, NotFound, Reason
 from proxy.core.stage import Stage
 from proxy.cutover.checks import GateCheck
@@ -31,6 +32,17 @@ MOVES = {
 }
 """Orders that move a stage, and where to."""
 
+_KINDS: dict[str, Any] = {
+    "actor": str,
+    "reason": str,
+    "confirmation": str,
+    "dry_run": bool,
+    "override": bool,
+    "epoch": int | None,
+    "seconds": int | float,
+    "divergence": str,
+}
+
 STARTS = {"start-backfill": "backfill", "start-verify": "verify"}
 
 
@@ -45,6 +57,7 @@ class Wish:
     override: bool = False
     epoch: int | None = None
     seconds: float = 0.0
+    divergence: str = ""
 
 
 def read_wish(body: bytes) -> Wish:
@@ -54,12 +67,9 @@ def read_wish(body: bytes) -> Wish:
         wish = Wish(**data)
     except (ValueError, TypeError) as error:
         raise BadRequest("the body must be an object of the wish's fields", field="body") from error
-    kinds = {"actor": str, "reason": str, "confirmation": str, "dry_run": bool, "override": bool}
-    for name, kind in kinds.items():
+    for name, kind in _KINDS.items():
         if not isinstance(getattr(wish, name), kind):
-            raise BadRequest(f"{name} must be a {kind.__name__}", field=name)
-    if not isinstance(wish.seconds, int | float) or not isinstance(wish.epoch, int | None):
-        raise BadRequest("seconds and epoch must be numbers", field="seconds")
+            raise BadRequest(f"{name} has the wrong type", field=name)
     return replace(wish, actor=_one_line(wish.actor), reason=_one_line(wish.reason))
 
 
@@ -85,6 +95,8 @@ async def carry_out(desk: Desk, name: str, verb: str, wish: Wish, actor: str) ->
         return await _abort(desk, status, wish, actor)
     if verb in STARTS:
         return await _start(desk, status, STARTS[verb], wish)
+    if verb == "repair":
+        return await mend(desk, status, wish.divergence, is_trial=wish.dry_run)
     raise NotFound(f"there is no order named {verb!r}", Reason.NOT_FOUND, field="verb")
 
 
@@ -119,26 +131,20 @@ async def _abort(desk: Desk, status: CollectionStatus, wish: Wish, actor: str) -
     what = f"moving to {flag.change.target.value}" if flag.change else "a rehearsal"
     check = GateCheck("under_way", under_way, what if under_way else "nothing to abort", overridable=False)
     if wish.dry_run or not under_way:
-        return _told((check,))
+        return told((check,))
     aborted = await desk.steering.abort(flag.collection, actor=actor, reason=wish.reason)
     ended = "it was published before it could be aborted"
     if aborted:
         ended = "aborted: the stage stays what it was" if flag.change else "the rehearsal goes back now"
-    return _told((check,), executed=aborted, message=ended)
+    return told((check,), executed=aborted, message=ended)
 
 
 async def _start(desk: Desk, status: CollectionStatus, kind: str, wish: Wish) -> Json:
-    checks = (_has_mirror(status), _is_not_running(status, kind))
+    checks = (has_mirror(status), _is_not_running(status, kind))
     if wish.dry_run or not checks[0].passed:
-        return _told(checks)
+        return told(checks)
     job = await desk.workshop.start_job(status.flag.collection, kind)
-    return _told(checks, executed=True, message=f"the {kind} is {job.state}")
-
-
-def _has_mirror(status: CollectionStatus) -> GateCheck:
-    mirror = status.flag.stage.mirror
-    evidence = f"mirrored to {mirror.value}" if mirror else f"no mirror in {status.flag.stage.value}"
-    return GateCheck("has_mirror", mirror is not None, evidence, overridable=False)
+    return told(checks, executed=True, message=f"the {kind} is {job.state}")
 
 
 def _is_not_running(status: CollectionStatus, kind: str) -> GateCheck:
@@ -146,10 +152,6 @@ def _is_not_running(status: CollectionStatus, kind: str) -> GateCheck:
     is_running = job is not None and job.state == "running"
     evidence = f"the {kind} is {job.state}" if job else f"no {kind} has run"
     return GateCheck("not_running", not is_running, evidence, overridable=False)
-
-
-def _told(checks: tuple[GateCheck, ...], *, executed: bool = False, message: str = "") -> Json:
-    return {"executed": executed, "checks": show_checks(checks), "message": message}
 
 
 def _one_line(text: str) -> str:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from proxy.core.flag import Flag, Job
+from proxy.core.keys import Key
 from proxy.core.ports import Clock, DivergenceLog
 from proxy.cutover.machine import Step
 from proxy.cutover.overview import Overview
 from proxy.cutover.steering import Steering
+from proxy.reconcile.repair import RepairReport
 
 Outcomes = Callable[[], Mapping[str, Mapping[str, int]]]
 """What this replica's comparisons have found since it started: outcomes by name, by collection."""
+
+Repair = Callable[[str, Iterable[Key]], Awaitable[RepairReport]]
+"""Brings documents of a collection together again and compares them (see `reconcile.repair`)."""
 
 
 class Workshop(Protocol):
@@ -32,6 +37,7 @@ class Desk:
     steering: Steering
     divergences: DivergenceLog
     workshop: Workshop
+    repair: Repair
     outcomes: Outcomes
     step_of: Callable[[Flag], Step]
     clock: Clock

@@ -56,7 +56,7 @@ async def paint_collection(desk: Desk, status: CollectionStatus) -> Json:
         "change": _change(flag, desk),
         "rehearsal": asdict(flag.rehearsal) if flag.rehearsal else None,
         "lastRehearsal": _rehearsed(status.jobs.get("rehearsal")),
-        "gates": [_gate(target, checks) for target, checks in gates.items()],
+        "gates": [_gate(flag.stage, target, checks) for target, checks in gates.items()],
         "health": _health(status.mirror),
         "feed": _job(status.jobs.get("feed")),
         "jobs": {kind: _job(status.jobs.get(kind)) for kind in ("backfill", "verify")},
@@ -82,6 +82,18 @@ def show_report(report: MoveReport) -> Json:
         "stage": report.flag.stage.value,
         "epoch": report.flag.epoch,
     }
+
+
+def told(checks: tuple[GateCheck, ...], *, executed: bool = False, message: str = "") -> Json:
+    """What became of an order that moves no stage."""
+    return {"executed": executed, "checks": show_checks(checks), "message": message}
+
+
+def has_mirror(status: CollectionStatus) -> GateCheck:
+    """Whether there is a mirror to work on."""
+    mirror = status.flag.stage.mirror
+    evidence = f"mirrored to {mirror.value}" if mirror else f"no mirror in {status.flag.stage.value}"
+    return GateCheck("has_mirror", mirror is not None, evidence, overridable=False)
 
 
 def show_divergence(row: Divergence) -> Json:
@@ -110,8 +122,13 @@ def show_entry(entry: AuditEntry) -> Json:
     return asdict(entry)
 
 
-def _gate(target: Stage, checks: Sequence[GateCheck]) -> Json:
-    return {"target": target.value, "verdict": verdict_of(checks), "checks": show_checks(checks)}
+def _gate(stage: Stage, target: Stage, checks: Sequence[GateCheck]) -> Json:
+    return {
+        "target": target.value,
+        "verdict": verdict_of(checks),
+        "checks": show_checks(checks),
+        "sendsCanary": stage.changes_primary_to(target),
+    }
 
 
 def _change(flag: Flag, desk: Desk) -> Json | None:

@@ -1,8 +1,7 @@
-"""A real Chromium, driven by Playwright: found on this machine, and watched for everything a page may not do."""
+"""A real Chromium, driven by Playwright: found on this machine, and watched for what a page may not do."""
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -60,7 +59,7 @@ class Screen:
         )
         assert len(found["passes"]) > 10, "axe has looked at next to nothing"
         return [
-            f"{one['id']} ({one['help']}): {node['html'][:120]} {re.sub(' +', ' ', node['failureSummary'])[:200]}"
+            f"{one['id']} ({one['help']}): {node['html'][:120]} {node['failureSummary'][:200]}"
             for one in found["violations"]
             for node in one["nodes"]
         ]

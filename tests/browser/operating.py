@@ -49,7 +49,7 @@ class Operator:
         """Say why, type the name, and do it."""
         go = self.dialog.get_by_role("button", name=label, exact=True)
         await expect(go).to_be_disabled()
-        await self.dialog.get_by_label("Reason").fill(reason)
+        await self.dialog.get_by_label("Reason", exact=True).fill(reason)
         await expect(go).to_be_disabled()
         await self.dialog.get_by_label(f"Type {self.collection} to confirm").fill(self.collection)
         await go.click()

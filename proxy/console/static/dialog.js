@@ -62,7 +62,7 @@ export class Dialog {
       this.trial = await order(this.collection.name, this.action.verb, this.#wish(true));
       const failed = this.trial.checks.filter((check) => !check.passed).length;
       const verdict = failed ? `Dry run: ${failed} of ${this.trial.checks.length} checks failed` : "Dry run: every check passed";
-      show(place, h("p", { class: "gate" }, verdict), checkList(this.trial.checks), this.trial.message ? h("p", {}, this.trial.message) : null);
+      show(place, h("p", { class: "gate" }, verdict), checkList(this.trial.checks));
     } catch (error) {
       show(place, h("p", { class: "wrong", role: "alert" }, `Dry run: ${error.message}`));
     }
@@ -128,7 +128,7 @@ const form = (action, collection) =>
     action.hasLength ? field("seconds", "For how many seconds", { type: "number", min: "1", value: SECONDS }) : null,
     h("div", { id: "order-trial", "aria-live": "polite" }),
     h("p", {}, h("button", { type: "button", "data-dialog": "again" }, "Dry run again")),
-    h("p", { id: "order-override-row", hidden: true }, h("label", {}, h("input", { type: "checkbox", id: "order-override" }), " Override the failed checks; the reason is recorded")),
+    h("p", { id: "order-override-row", hidden: true }, h("label", {}, h("input", { type: "checkbox", id: "order-override" }), " Override the failed checks, and have that recorded")),
     field("actor", "Your name", { maxlength: "100" }),
     field("reason", "Reason", { maxlength: "500" }),
     field("confirmation", `Type ${collection.name} to confirm`, { spellcheck: "false", autocapitalize: "off" }),

@@ -84,7 +84,7 @@ const gatePanel = (gate) =>
     `Gate to ${gate.target}`,
     h("p", { class: "gate" }, gate.verdict),
     checkList(gate.checks),
-    h("p", { class: "muted" }, "The canary, a write there and back, is sent by the dry run."),
+    gate.sendsCanary ? h("p", { class: "muted" }, "The canary, a write there and back, is sent by the dry run.") : null,
   );
 
 const facts = (collection, now) =>
