@@ -1,6 +1,6 @@
 # The one front door. `make` alone prints what it can do.
 .DEFAULT_GOAL := help
-.PHONY: help setup proto fmt check test faults bench-hold demo up down
+.PHONY: help setup proto fmt check test browser faults bench-hold demo up down
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -24,9 +24,14 @@ check: setup ## lint, types, generated code fresh
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	scripts/proto --check
+	scripts/vendor --check
 
 test: setup ## run every test on the real stores (ARGS go to pytest)
 	@$(BIN)/python -m pytest $(ARGS)
+
+browser: setup ## operate the console in a real Chromium; pictures in build/screenshots
+	@scripts/chromium --required
+	@$(BIN)/python -m pytest tests/browser $(ARGS)
 
 faults: setup ## kill, stop and cut off real proxies and stores; about 6 minutes (ARGS: words of their names)
 	@$(BIN)/python -m tests.faults $(ARGS)

@@ -121,6 +121,10 @@ def _backfill(check: GateCheck, status: CollectionStatus, now: int) -> str:
     return f"backfill left out {refused}" if refused else "backfill is older than the mirror"
 
 
+def _spaced(check: GateCheck, status: CollectionStatus, now: int) -> str:
+    return f"too soon after the last change ({span((now - status.flag.published_at) / 1000)} ago)"
+
+
 def _open(check: GateCheck, status: CollectionStatus, now: int) -> str:
     count = sum(status.divergences.values())
     return f"{count} open {_plural(count, 'divergence')}"
@@ -140,6 +144,7 @@ def _plural(count: int, noun: str) -> str:
 
 
 _CLAUSES: dict[str, Callable[[GateCheck, CollectionStatus, int], str]] = {
+    "spaced": _spaced,
     "verify_clean": _verify,
     "backfill_complete": _backfill,
     "no_open_divergences": _open,

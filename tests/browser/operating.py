@@ -30,7 +30,7 @@ class Operator:
     async def look(self) -> None:
         """Choose the collection, once the page is live."""
         page = self.screen.page
-        await expect(page.get_by_role("status")).to_contain_text("Live")
+        await expect(page.get_by_role("status")).to_contain_text("Live from")
         await page.get_by_label("Your name").first.fill(OPERATOR)
         await self.verdict.click()
         await expect(page.get_by_role("heading", name=self.collection, exact=True)).to_be_visible()

@@ -59,7 +59,7 @@ function options(place) {
     legend: { show: false },
     cursor: { show: false },
     scales: { y: { range: (_, low) => [Math.max(0, Math.min(99, Math.floor(low ?? 99) - 1)), 100.2] } },
-    axes: [axis, { ...axis, size: 52, values: (_, marks) => marks.map((mark) => (mark > 100 ? "" : `${mark} %`)) }],
+    axes: [{ ...axis, space: 70, values: (_, marks) => marks.map((mark) => clock(mark * 1000)) }, { ...axis, size: 52, values: (_, marks) => marks.map((mark) => (mark > 100 ? "" : `${mark} %`)) }],
     series: [{}, { stroke: line, width: 2, points: { show: false } }],
   };
 }

@@ -61,12 +61,12 @@ function underWay(collection, now) {
   return null;
 }
 
-/** The checks of a gate, each with its evidence. */
+/** The checks of a gate, each with its evidence; what failed comes first. */
 export const checkList = (checks) =>
   h(
     "ul",
     { class: "checks" },
-    checks.map((check) =>
+    checks.toSorted((one, other) => Number(one.passed) - Number(other.passed)).map((check) =>
       h(
         "li",
         { "data-passed": check.passed ? "yes" : "no" },

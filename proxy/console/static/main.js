@@ -19,7 +19,7 @@ let picture = null;
 
 /** The collection whose evidence is shown: that of the address, else the first. */
 function chosen() {
-  const name = decodeURIComponent(location.hash.replace(/^#\//, ""));
+  const name = decodeURIComponent(location.hash.slice("#/".length));
   return picture?.collections.find((one) => one.name === name) ?? picture?.collections[0];
 }
 
@@ -44,13 +44,15 @@ follow({
     picture = fresh;
     document.body.dataset.live = "yes";
     byId("trouble").hidden = true;
-    show(byId("connection"), `● Live from ${picture.replica}, `, h("time", {}, clock(picture.at)));
+    show(byId("connection"), `● Live from ${picture.replica}`);
+    show(byId("seen"), clock(picture.at)); // outside of the status, which is read out whenever it changes
     render();
   },
   onTrouble(message) {
     document.body.dataset.live = "no";
     const since = picture ? `What you see is as of ${clock(picture.at)}: do not decide on it.` : "Nothing can be shown yet.";
     show(byId("connection"), "✕ Not live");
+    show(byId("seen"));
     show(byId("trouble"), `✕ Not live: ${message}. ${since}`);
     byId("trouble").hidden = false;
   },
