@@ -180,6 +180,34 @@ async def _roll_back(ada: Operator) -> None:
     await expect(trail).to_contain_text("Ada (console, 127.0.0.1)")
 
 
+async def test_a_rehearsal_past_a_closed_gate_goes_back_when_it_is_aborted(
+    site: Site, browser: Browser
+) -> None:
+    """Nobody verified: the gate is closed, is overridden in so many words, and the audit trail has it."""
+    await site.bring(Stage.MONGO_PRIMARY, TASKS)
+    url = console_of(site.replicas[0].child)
+    async with open_screen(browser, url, color_scheme="dark") as screen:
+        ada = Operator(screen, TASKS)
+        await ada.look()
+        await ada.sees("not yet: no verify has run", SLOW_MS)
+        await ada.open_order("Rehearse")
+        await ada.dialog.get_by_label("For how many seconds").fill("600")
+        await ada.dialog.get_by_label("Override the failed checks").check()
+        await ada.confirm("Rehearse", "to see the latency")
+        await expect(ada.dialog.get_by_role("status")).to_contain_text("Done", timeout=SLOW_MS)
+        await ada.close()
+        await ada.sees("rehearsing DynamoDB as primary")
+        await screen.picture("11-rehearsing-dark")
+        await ada.order("Abort", "seen enough")
+        await ada.sees("MONGO_PRIMARY", SLOW_MS)
+        await expect(ada.panel("Last rehearsal")).to_contain_text("Hold back", timeout=SLOW_MS)
+        trail = screen.page.get_by_role("region", name="Audit trail")
+        await expect(trail).to_contain_text("override")
+        await expect(trail).to_contain_text("seen enough")
+        await screen.picture("12-rehearsed-dark")
+        assert screen.complaints == []
+
+
 async def test_what_happens_elsewhere_is_seen_and_a_lost_proxy_is_said(site: Site, browser: Browser) -> None:
     """Another replica moves the stage; then the one that serves the page dies."""
     async with open_screen(browser, console_of(site.replicas[0].child)) as screen:

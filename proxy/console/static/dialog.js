@@ -6,6 +6,7 @@ import { checkList } from "./evidence.js";
 import { outcome } from "./outcome.js";
 
 const SECONDS = 60;
+const LOOKING = "Dry run: looking, changing nothing…";
 
 /** One order being prepared. */
 export class Dialog {
@@ -56,7 +57,8 @@ export class Dialog {
   async #tryOut() {
     this.trial = null;
     const place = this.#field("trial");
-    show(place, h("p", {}, "Dry run: looking, changing nothing…"));
+    if (place.firstChild) place.firstChild.textContent = LOOKING; // the rest stays: nothing moves under a pointer
+    else show(place, h("p", { class: "gate" }, LOOKING));
     this.#mind();
     try {
       this.trial = await order(this.collection.name, this.action.verb, this.#wish(true));
@@ -77,7 +79,7 @@ export class Dialog {
   /** Say what is still missing, and let nothing through before. */
   #mind() {
     if (!this.#field("go")) return;
-    this.#field("override-row").hidden = !this.#mayOverride();
+    if (this.trial) this.#field("override-row").hidden = !this.#mayOverride();
     const missing = this.#missing();
     this.#field("go").disabled = missing.length > 0 || this.isBusy;
     show(this.#field("missing"), missing.length ? `Still needed: ${missing.join(", ")}.` : "Ready.");
