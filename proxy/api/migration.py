@@ -13,8 +13,9 @@ from proxy.api.interceptors import DetailedError
 from proxy.api.translate import audit, divergences, jobs, operations, rehearsals
 from proxy.api.translate.paging import place_of, read_page, row_of, seal
 from proxy.core.errors import NotFound, Reason, Refused
+from proxy.core.exchange import DivergenceQuery
 from proxy.core.flag import Job
-from proxy.core.ports import DivergenceLog, DivergenceQuery
+from proxy.core.ports import DivergenceLog
 from proxy.core.stage import Stage
 from proxy.cutover.coordinator import Coordinator, MoveReport
 from proxy.cutover.overview import CollectionStatus, Overview

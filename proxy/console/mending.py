@@ -6,9 +6,9 @@ from proxy.console.desk import Desk
 from proxy.console.picture import Json, has_mirror, told
 from proxy.core.divergence import Divergence
 from proxy.core.errors import NotFound, Reason
+from proxy.core.exchange import DivergenceQuery
 from proxy.core.finding import key_named
 from proxy.core.keys import Key
-from proxy.core.ports import DivergenceQuery
 from proxy.cutover.checks import GateCheck
 from proxy.cutover.overview import CollectionStatus
 

@@ -29,7 +29,7 @@ from proxy.console.picture import paint, show_divergence, show_entry
 from proxy.console.watching import Lookout
 from proxy.core import errors
 from proxy.core.errors import BadRequest, CrossfadeError
-from proxy.core.ports import DivergenceQuery
+from proxy.core.exchange import DivergenceQuery
 
 STATIC = Path(__file__).parent / "static"
 PAGE_SIZE = 50

@@ -8,56 +8,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol
 
 from proxy.core.divergence import Divergence
 from proxy.core.document import Document
+from proxy.core.exchange import ApplyResult, DivergenceQuery, FeedBatch, Page, Segment
 from proxy.core.flag import AuditEntry, Flag, Job, JobRange, Replica
 from proxy.core.keys import Key
-from proxy.core.query import PageRequest, Plan, Position
+from proxy.core.query import PageRequest, Plan
 from proxy.core.stage import Published, StoreName
 from proxy.core.update import Update
 from proxy.core.version import Record, Stamp
 from proxy.core.write import Command, WriteResult
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Rows in plan order (live documents only), and where to go on (None: no more rows)."""
-
-    records: tuple[Record, ...]
-    next: Position | None
-
-
-class ApplyStatus(Enum):
-    """What a mirror write found."""
-
-    APPLIED = "applied"
-    ALREADY_THERE = "already_there"  # same version, same op
-    NEWER = "newer"  # the mirror holds a newer version
-    CONFLICT = "conflict"  # the same version from another op: the reconciler re-stamps
-
-
-@dataclass(frozen=True, slots=True)
-class ApplyResult:
-    """The status, and what the mirror holds (the given record when APPLIED; may be None if unknown).
-
-    `units` is the write capacity that it took; 0 where the store does not tell.
-    """
-
-    status: ApplyStatus
-    existing: Record | None = None
-    units: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One of `total` disjoint parts of a collection that together are all of it."""
-
-    index: int = 0
-    total: int = 1
 
 
 class CollectionStore(Protocol):
@@ -266,17 +228,6 @@ class Fence(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class DivergenceQuery:
-    """Which divergences to list, newest `last_seen` first; empty strings mean any."""
-
-    collection: str = ""
-    kind: str = ""
-    state: str = ""
-    limit: int = 100
-    before: tuple[int, str] | None = None  # (last_seen, id) of the row before the page
-
-
 class DivergenceLog(Protocol):
     """Where every replica's divergences are kept in one place."""
 
@@ -309,28 +260,6 @@ class Signals(Protocol):
     def trace_id(self) -> str:
         """The current trace's id in hex, or an empty string."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class FeedBatch:
-    """Consecutive events of a store's change feed, reduced to what the reconciler needs.
-
-    `keys` are the documents touched, each once; `position` resumes right after the batch; `markers` are the
-    marks passed within it (see `Feed.mark`); `committed_at` is when its newest event was committed, in
-    milliseconds since 1970 by the store's clock (0 for an empty batch, which only moves the position). A feed
-    that is at its end gives an empty batch about every second, so that silence means trouble. `blind` counts
-    events that name no document: a hard delete whose pre-image is gone, or a document without a valid key.
-    """
-
-    keys: tuple[Key, ...]
-    position: str
-    markers: frozenset[str]
-    committed_at: int
-    blind: int = 0
-
-
-class FeedLost(Exception):
-    """The position is older than what the feed still holds: some events can no longer be had."""
 
 
 class Feed(Protocol):

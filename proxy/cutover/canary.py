@@ -10,7 +10,8 @@ from __future__ import annotations
 from proxy.core.canary import canary_key
 from proxy.core.collection import Collection
 from proxy.core.errors import CrossfadeError
-from proxy.core.ports import ApplyStatus, Clock, CollectionStore
+from proxy.core.exchange import ApplyStatus
+from proxy.core.ports import Clock, CollectionStore
 from proxy.core.version import Record, Version
 
 

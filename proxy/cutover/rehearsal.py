@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
 from proxy.core.errors import BadRequest, Reason
+from proxy.core.exchange import DivergenceQuery
 from proxy.core.flag import Flag, Job, Rehearsal, Replica
-from proxy.core.ports import Control, DivergenceLog, DivergenceQuery
+from proxy.core.ports import Control, DivergenceLog
 from proxy.cutover.checks import LONGEST_OPERATION
 
 KIND = "rehearsal"

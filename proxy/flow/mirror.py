@@ -13,7 +13,8 @@ from enum import Enum
 
 from proxy.core.collection import Settings
 from proxy.core.errors import CrossfadeError, Fenced, Outcome, Reason, Unavailable
-from proxy.core.ports import ApplyResult, ApplyStatus, Clock, CollectionStore, Signals
+from proxy.core.exchange import ApplyResult, ApplyStatus
+from proxy.core.ports import Clock, CollectionStore, Signals
 from proxy.core.stage import Published, StoreName
 from proxy.core.version import Record
 from proxy.faultpoint import faultpoint

@@ -29,8 +29,9 @@ from proxy.core.errors import (
     Refused,
     Unavailable,
 )
+from proxy.core.exchange import Page
 from proxy.core.keys import Key
-from proxy.core.ports import Clock, CollectionStore, Door, Page, Signals
+from proxy.core.ports import Clock, CollectionStore, Door, Signals
 from proxy.core.query import PageRequest, Plan
 from proxy.core.stage import Published, StoreName
 from proxy.core.update import Update

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from proxy.core.collection import Collection
 from proxy.core.comparison import MATCH, SURVIVING, Kind, Verdict, compare, conclude
 from proxy.core.errors import BadRequest, CrossfadeError, Refused
+from proxy.core.exchange import Page
 from proxy.core.finding import Finding
 from proxy.core.keys import Key
-from proxy.core.ports import Clock, CollectionStore, Door, Page, Signals
+from proxy.core.ports import Clock, CollectionStore, Door, Signals
 from proxy.core.query import PageRequest, Plan
 from proxy.core.stage import Published, StoreName
 from proxy.core.version import Record, Version

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from proxy.core.errors import CrossfadeError, Reason, Refused
+from proxy.core.exchange import ApplyResult, ApplyStatus, Segment
 from proxy.core.flag import Job
-from proxy.core.ports import ApplyResult, ApplyStatus, Door, Segment
+from proxy.core.ports import Door
 from proxy.core.version import Record
 from proxy.faultpoint import faultpoint
 from proxy.reconcile.checkpoint import KIND, place_in

@@ -14,8 +14,9 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from proxy.core.exchange import FeedBatch
 from proxy.core.keys import Key
-from proxy.core.ports import Clock, Feed, FeedBatch
+from proxy.core.ports import Clock, Feed
 from proxy.faultpoint import faultpoint
 from proxy.reconcile.key import Outcome
 

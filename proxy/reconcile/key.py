@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from proxy.core.errors import AlreadyExists, BadRequest, CrossfadeError, Fenced
+from proxy.core.exchange import ApplyStatus
 from proxy.core.keys import Key
-from proxy.core.ports import ApplyStatus, Clock, CollectionStore
+from proxy.core.ports import Clock, CollectionStore
 from proxy.core.stage import StoreName
 from proxy.core.version import Record, Stamp, Version
 from proxy.faultpoint import faultpoint

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from proxy.core.errors import CrossfadeError
+from proxy.core.exchange import FeedLost
 from proxy.core.flag import Job
-from proxy.core.ports import Door, FeedLost
+from proxy.core.ports import Door
 from proxy.core.stage import Published, Stage, StoreName
 from proxy.faultpoint import faultpoint
 from proxy.reconcile.checkpoint import (

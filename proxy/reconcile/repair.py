@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from proxy.core.comparison import Kind, Verdict, conclude
 from proxy.core.divergence import Divergence
 from proxy.core.errors import Reason, Refused
+from proxy.core.exchange import DivergenceQuery
 from proxy.core.finding import identify, key_named
 from proxy.core.keys import Key
-from proxy.core.ports import DivergenceQuery, Door
+from proxy.core.ports import Door
 from proxy.core.version import Record
 from proxy.reconcile.key import Outcome, Pair
 from proxy.reconcile.quarantine import Quarantine

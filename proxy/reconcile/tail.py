@@ -13,8 +13,8 @@ import logging
 from collections.abc import Sequence
 
 from proxy.core.errors import CrossfadeError
+from proxy.core.exchange import FeedLost
 from proxy.core.keys import Key
-from proxy.core.ports import FeedLost
 from proxy.core.stage import StoreName
 from proxy.reconcile.checkpoint import place_in, secured_kind
 from proxy.reconcile.follower import Follower

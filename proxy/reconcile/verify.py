@@ -17,10 +17,11 @@ from typing import Any
 
 from proxy.core.comparison import MATCH, SURVIVING, Kind, Verdict, compare, conclude
 from proxy.core.divergence import Divergence
+from proxy.core.exchange import Segment
 from proxy.core.finding import Finding, key_named
 from proxy.core.flag import Job
 from proxy.core.keys import Key
-from proxy.core.ports import Door, Segment
+from proxy.core.ports import Door
 from proxy.core.version import Record, Version
 from proxy.faultpoint import faultpoint
 from proxy.reconcile.job import Scan, run_scan

@@ -12,10 +12,11 @@ from bson.objectid import ObjectId
 
 from proxy.core.collection import Collection, FieldType, Index, IndexKind, KeyField, Settings
 from proxy.core.document import Document, Fields, Value
+from proxy.core.exchange import Page
 from proxy.core.filter import And, Comparator, Compare, Filter
 from proxy.core.keys import Key
 from proxy.core.planner import plan
-from proxy.core.ports import CollectionStore, Page
+from proxy.core.ports import CollectionStore
 from proxy.core.query import Order, PageRequest, Plan
 from proxy.core.version import Record, Stamp
 from proxy.core.write import Delete, Insert, Modify, WriteResult

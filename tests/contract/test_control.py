@@ -14,8 +14,9 @@ import pytest
 from proxy.core.comparison import Kind
 from proxy.core.divergence import Divergence, FieldDifference
 from proxy.core.errors import NotFound, Reason
+from proxy.core.exchange import DivergenceQuery
 from proxy.core.flag import AuditEntry, Change, Flag, Job, Replica
-from proxy.core.ports import Control, DivergenceLog, DivergenceQuery
+from proxy.core.ports import Control, DivergenceLog
 from proxy.core.stage import Stage
 from proxy.core.version import Version
 from proxy.stores.memory.control import MemoryControl, MemoryDivergences

@@ -19,7 +19,8 @@ from bson.regex import Regex
 from bson.timestamp import Timestamp
 
 from proxy.core.document import Document, Fields, Value
-from proxy.core.ports import CollectionStore, Segment
+from proxy.core.exchange import Segment
+from proxy.core.ports import CollectionStore
 from proxy.core.update import Set, Unset
 from proxy.core.version import Record, Version
 from proxy.core.write import Modify, Precondition, Replace

@@ -11,7 +11,8 @@ import pytest
 
 from proxy.core.document import Document
 from proxy.core.errors import Fenced
-from proxy.core.ports import ApplyStatus, CollectionStore, Fence
+from proxy.core.exchange import ApplyStatus
+from proxy.core.ports import CollectionStore, Fence
 from proxy.core.update import Inc
 from proxy.core.version import LEGACY, Record, Version
 from proxy.core.write import Insert

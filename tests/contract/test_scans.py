@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from proxy.core.exchange import Segment
 from proxy.core.keys import Key
-from proxy.core.ports import CollectionStore, Segment
+from proxy.core.ports import CollectionStore
 from proxy.core.version import LEGACY
 from tests.contract.samples import delete, insert, job, key, read
 from tests.contract.subjects import Subject

@@ -16,9 +16,10 @@ from proxy.clock import SystemClock
 from proxy.core.collection import Collection, Index, IndexKind, KeyField, Settings
 from proxy.core.document import Document
 from proxy.core.errors import CrossfadeError
+from proxy.core.exchange import Segment
 from proxy.core.flag import Flag
 from proxy.core.keys import Key
-from proxy.core.ports import CollectionStore, Feed, Segment
+from proxy.core.ports import CollectionStore, Feed
 from proxy.core.silence import SilentSignals
 from proxy.core.stage import Published, Stage, StoreName
 from proxy.core.version import Record, Stamp

@@ -12,8 +12,8 @@ import pytest
 
 from proxy.core.document import Document
 from proxy.core.errors import BadRequest, Reason
+from proxy.core.exchange import ApplyStatus
 from proxy.core.keys import Key
-from proxy.core.ports import ApplyStatus
 from proxy.core.version import Record, Version
 from proxy.stores.dynamo.limits import ITEM_LIMIT, DynamoLimits
 from proxy.stores.dynamo.opening import DynamoStores

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from proxy.core.errors import Contended, CrossfadeError, Outcome, Overloaded, Unavailable
-from proxy.core.ports import ApplyStatus
+from proxy.core.exchange import ApplyStatus
 from proxy.core.update import Inc, Set
 from proxy.core.write import Command, Delete, Insert, Modify, Replace
 from proxy.stores.dynamo.opening import DynamoStores

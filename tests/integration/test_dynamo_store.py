@@ -11,10 +11,10 @@ import pytest
 
 from proxy.core.document import Document
 from proxy.core.errors import Refused
+from proxy.core.exchange import Segment
 from proxy.core.filter import And, Comparator, Compare
 from proxy.core.keys import Key
 from proxy.core.planner import plan
-from proxy.core.ports import Segment
 from proxy.core.query import PageRequest
 from proxy.core.update import Set
 from proxy.core.version import Record

@@ -10,7 +10,7 @@ import pytest
 
 from proxy.clock import SystemClock
 from proxy.core.collection import Collection, Index, IndexKind, KeyField
-from proxy.core.ports import FeedBatch, FeedLost
+from proxy.core.exchange import FeedBatch, FeedLost
 from proxy.stores.dynamo.feed import DynamoFeed
 from proxy.stores.dynamo.opening import DynamoStores
 from proxy.stores.dynamo.transport import DynamoSettings

@@ -12,7 +12,7 @@ from bson.int64 import Int64
 from pymongo import AsyncMongoClient
 
 from proxy.core.collection import Collection, Index, IndexKind, KeyField
-from proxy.core.ports import FeedBatch, FeedLost
+from proxy.core.exchange import FeedBatch, FeedLost
 from proxy.stores.mongo.feed import MARKS, MongoFeed
 
 Documents = Any

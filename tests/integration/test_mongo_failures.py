@@ -17,10 +17,10 @@ from proxy.core.errors import (
     Reason,
     Unavailable,
 )
+from proxy.core.exchange import ApplyStatus, Segment
 from proxy.core.filter import And, Comparator, Compare
 from proxy.core.flag import Flag
 from proxy.core.planner import plan
-from proxy.core.ports import ApplyStatus, Segment
 from proxy.core.stage import Stage
 from proxy.core.update import Inc, Set
 from proxy.core.version import Record, Version

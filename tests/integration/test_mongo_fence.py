@@ -9,7 +9,7 @@ from pymongo.errors import WriteError
 
 from proxy.core.collection import Settings
 from proxy.core.errors import BadRequest, Contended, Fenced, Reason, Refused
-from proxy.core.ports import ApplyStatus, Segment
+from proxy.core.exchange import ApplyStatus, Segment
 from proxy.core.update import Inc, Set
 from proxy.core.version import Record, Version
 from proxy.core.write import Delete, Insert, Modify, Replace

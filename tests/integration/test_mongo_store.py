@@ -11,10 +11,10 @@ from bson import Int64, ObjectId, Timestamp
 
 from proxy.core.document import Document
 from proxy.core.errors import AlreadyExists, BadRequest, Contended, Fenced, Reason, Refused
+from proxy.core.exchange import ApplyStatus, Segment
 from proxy.core.filter import And, Comparator, Compare, Exists, Filter
 from proxy.core.keys import Key
 from proxy.core.planner import plan
-from proxy.core.ports import ApplyStatus, Segment
 from proxy.core.query import Order, PageRequest, Plan
 from proxy.core.update import CurrentDate, Inc, Operator, Push, Set, Unset, Update
 from proxy.core.version import LEGACY, Record, Version, etag_of, parse_etag

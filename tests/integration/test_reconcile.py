@@ -11,7 +11,7 @@ import pytest
 
 from proxy.core.comparison import Kind
 from proxy.core.document import Document
-from proxy.core.ports import DivergenceQuery
+from proxy.core.exchange import DivergenceQuery
 from proxy.core.stage import Published, Stage, StoreName
 from proxy.core.version import LEGACY, Record, Version
 from proxy.core.write import Delete, Insert

@@ -12,9 +12,9 @@ from random import Random
 from typing import Any, TypeVar
 
 from proxy.core.errors import Outcome, Unavailable
+from proxy.core.exchange import ApplyResult, FeedBatch, Page, Segment
 from proxy.core.flag import Flag
 from proxy.core.keys import Key
-from proxy.core.ports import ApplyResult, FeedBatch, Page, Segment
 from proxy.core.query import PageRequest, Plan
 from proxy.core.stage import StoreName
 from proxy.core.update import Update

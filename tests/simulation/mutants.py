@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
+from proxy.core.exchange import ApplyResult, ApplyStatus, FeedBatch
 from proxy.core.flag import Change, Flag
 from proxy.core.keys import Key
-from proxy.core.ports import ApplyResult, ApplyStatus, FeedBatch
-from proxy.core.stage import Published, Stage, StoreName
+from proxy.core.stage import Published, Stage
 from proxy.core.version import Record, Stamp, Version
 from proxy.core.write import Command, Effect
 from proxy.cutover import coordinator, machine

@@ -82,7 +82,15 @@ class Nemesis:
         """Trouble while the primary changes, or just after."""
         self._traps.clear()
         self._victims = self._others(coordinator)
-        plans = [self._strike, self._stop, self._cut_off, self._late_news, self._return, self._deaf, self._newcomer]
+        plans = [
+            self._strike,
+            self._stop,
+            self._cut_off,
+            self._late_news,
+            self._return,
+            self._deaf,
+            self._newcomer,
+        ]
         for plan in self._rng.sample(plans, self._rng.choice([0, 1, 1, 2, 2])):
             plan()
 

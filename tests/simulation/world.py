@@ -135,7 +135,13 @@ class World:
         lists = [ListClient(number, self._dice(), self) for number in (4, 5, 6)]
         mixed = RegisterClient(7, self._dice(), self, SHARED)
         watchers = [Watcher(number, self._dice(), self) for number in (10, 11)]
-        return [*registers, *lists, *watchers, mixed, *(Worker(number, self._dice(), self) for number in (8, 9))]
+        return [
+            *registers,
+            *lists,
+            *watchers,
+            mixed,
+            *(Worker(number, self._dice(), self) for number in (8, 9)),
+        ]
 
     async def boot(self) -> None:
         """Start a replica; it takes its place in the routing once it has started."""

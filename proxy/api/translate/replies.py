@@ -5,7 +5,7 @@ from __future__ import annotations
 from crossfade.v1 import storage_pb2 as pb
 from proxy.api.translate.documents import write_document
 from proxy.core.collection import IndexKind
-from proxy.core.ports import Page
+from proxy.core.exchange import Page
 from proxy.core.query import Freshness, Plan
 from proxy.core.version import Record, etag_of
 from proxy.flow.mirror import MirrorOutcome

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field, replace
 
 from proxy.core.collection import Collection
 from proxy.core.errors import CrossfadeError, Refused
+from proxy.core.exchange import FeedBatch, FeedLost
 from proxy.core.keys import Key
-from proxy.core.ports import Clock, FeedBatch, FeedLost
+from proxy.core.ports import Clock
 from proxy.stores.dynamo.layout import META, Layout
 from proxy.stores.dynamo.lineage import Place, Shard, Stand, StreamPosition, catch_up, position_now, readable
 from proxy.stores.dynamo.streams import Event, IteratorExpired, Read, Streams

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from proxy.core.collection import IndexKind
 from proxy.core.errors import Broken
+from proxy.core.exchange import Page
 from proxy.core.keyrange import KeyRange, key_range
 from proxy.core.keys import Key
-from proxy.core.ports import Page
 from proxy.core.query import PageRequest, Plan, Position
 from proxy.stores.dynamo.codec import Codec
 from proxy.stores.dynamo.reading import Reader

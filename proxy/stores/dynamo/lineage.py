@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from proxy.core.ports import FeedLost
+from proxy.core.exchange import FeedLost
 
 
 class Stand(Enum):

@@ -10,9 +10,9 @@ from typing import Any
 
 from proxy.core.collection import IndexKind
 from proxy.core.errors import Overloaded, Reason
+from proxy.core.exchange import Segment
 from proxy.core.keyrange import KeyRange
 from proxy.core.keys import Key
-from proxy.core.ports import Segment
 from proxy.core.query import Plan
 from proxy.core.version import Record
 from proxy.stores.dynamo.codec import Codec

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 
 from proxy.core.collection import Collection, IndexKind
 from proxy.core.errors import Contended, CrossfadeError, Outcome, Reason, Refused
+from proxy.core.exchange import ApplyResult, ApplyStatus, Page, Segment
 from proxy.core.keys import Key
-from proxy.core.ports import ApplyResult, ApplyStatus, Limits, Page, Segment
+from proxy.core.ports import Limits
 from proxy.core.query import PageRequest, Plan
 from proxy.core.stage import StoreName
 from proxy.core.update import Update

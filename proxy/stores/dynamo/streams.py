@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from proxy.core.errors import Reason, Refused
-from proxy.core.ports import FeedLost
+from proxy.core.exchange import FeedLost
 from proxy.stores.dynamo.failures import Reply
 from proxy.stores.dynamo.lineage import Place, Shard, Stand
 from proxy.stores.dynamo.transport import Attempt, DynamoSettings, Request, Transport

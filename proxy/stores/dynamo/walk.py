@@ -16,10 +16,10 @@ from typing import Any
 from proxy.core.collection import IndexKind
 from proxy.core.document import Value
 from proxy.core.errors import Reason, Refused
+from proxy.core.exchange import Page
 from proxy.core.keys import Key
 from proxy.core.matching import matches
 from proxy.core.ordering import sort_key
-from proxy.core.ports import Page
 from proxy.core.query import PageRequest, Plan, Position
 from proxy.core.version import Record
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from proxy.core.divergence import Divergence
 from proxy.core.errors import NotFound, Reason
+from proxy.core.exchange import DivergenceQuery
 from proxy.core.flag import AuditEntry, Flag, Job, JobRange, Replica
-from proxy.core.ports import DivergenceQuery
 
 
 class MemoryControl:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from proxy.core.exchange import FeedBatch, FeedLost
 from proxy.core.keys import Key
-from proxy.core.ports import Clock, FeedBatch, FeedLost
+from proxy.core.ports import Clock
 from proxy.stores.memory.store import MemoryTable
 
 BATCH = 100

@@ -9,10 +9,10 @@ from itertools import islice
 from proxy.core.collection import Index
 from proxy.core.document import Document, Value
 from proxy.core.errors import BadRequest
+from proxy.core.exchange import Page
 from proxy.core.keys import Key, index_values
 from proxy.core.matching import matches
 from proxy.core.ordering import sort_key
-from proxy.core.ports import Page
 from proxy.core.query import PageRequest, Plan, Position
 from proxy.core.version import Record
 

@@ -14,8 +14,9 @@ from dataclasses import replace
 
 from proxy.core.collection import Collection
 from proxy.core.errors import Fenced, Reason, Refused
+from proxy.core.exchange import ApplyResult, ApplyStatus, Page, Segment
 from proxy.core.keys import Key
-from proxy.core.ports import ApplyResult, ApplyStatus, Limits, Page, Segment
+from proxy.core.ports import Limits
 from proxy.core.query import PageRequest, Plan
 from proxy.core.stage import StoreName
 from proxy.core.update import Update

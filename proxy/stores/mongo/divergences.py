@@ -9,7 +9,7 @@ from pymongo.errors import DuplicateKeyError
 
 from proxy.core.divergence import Divergence
 from proxy.core.document import OPTIONS
-from proxy.core.ports import DivergenceQuery
+from proxy.core.exchange import DivergenceQuery
 from proxy.stores.mongo.control import DATABASE
 from proxy.stores.mongo.failures import Translated
 from proxy.stores.mongo.rows import from_row, to_row

@@ -29,8 +29,8 @@ from pymongo.write_concern import WriteConcern
 from proxy.core.collection import Collection
 from proxy.core.document import LENIENT
 from proxy.core.errors import BadRequest
+from proxy.core.exchange import FeedBatch, FeedLost
 from proxy.core.keys import Key, key_of
-from proxy.core.ports import FeedBatch, FeedLost
 from proxy.stores.mongo.codec import META, escape_name, is_meta
 from proxy.stores.mongo.failures import Translated
 

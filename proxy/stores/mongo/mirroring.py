@@ -8,7 +8,7 @@ from bson.int64 import Int64
 from pymongo import ReturnDocument
 
 from proxy.core.errors import BadRequest, Fenced, Outcome, Unavailable
-from proxy.core.ports import ApplyResult, ApplyStatus
+from proxy.core.exchange import ApplyResult, ApplyStatus
 from proxy.core.version import RING, Record, Stamp, Version
 from proxy.stores.mongo.access import Access, Writing, pause
 from proxy.stores.mongo.expressions import TOMBSTONE, older_query, version_query

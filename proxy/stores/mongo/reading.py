@@ -15,8 +15,8 @@ from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
 from proxy.core.document import OPTIONS, Value
 from proxy.core.errors import Reason, Refused
+from proxy.core.exchange import Page, Segment
 from proxy.core.keys import Key
-from proxy.core.ports import Page, Segment
 from proxy.core.query import PageRequest, Plan, Position
 from proxy.core.version import Record
 from proxy.stores.mongo.access import Access, pause

@@ -16,7 +16,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
 
 from proxy.core.document import OPTIONS, Value
-from proxy.core.ports import Segment
+from proxy.core.exchange import Segment
 from proxy.stores.mongo.access import Access
 from proxy.stores.mongo.failures import Translated
 from proxy.stores.mongo.ranges import Range

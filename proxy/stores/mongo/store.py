@@ -8,8 +8,9 @@ from typing import Any, Self
 from pymongo import AsyncMongoClient
 
 from proxy.core.collection import Collection
+from proxy.core.exchange import ApplyResult, Page, Segment
 from proxy.core.keys import Key
-from proxy.core.ports import ApplyResult, Limits, Page, Segment
+from proxy.core.ports import Limits
 from proxy.core.query import PageRequest, Plan
 from proxy.core.stage import StoreName
 from proxy.core.update import Update

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from proxy.core.errors import AlreadyExists, CrossfadeError, NotFound, Outcome, Reason, Unavailable
+from proxy.core.exchange import ApplyResult
 from proxy.core.filter import And, Comparator, Compare
 from proxy.core.planner import plan
-from proxy.core.ports import ApplyResult
 from proxy.core.query import Order, PageRequest
 from proxy.core.stage import Stage
 from proxy.core.update import Inc, Set

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from proxy.core.exchange import DivergenceQuery, Page
 from proxy.core.filter import Comparator, Compare
 from proxy.core.planner import plan
-from proxy.core.ports import DivergenceQuery, Page
 from proxy.core.query import PageRequest, Plan
 from proxy.core.stage import Stage
 from proxy.core.version import LEGACY, Record

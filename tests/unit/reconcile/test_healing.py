@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from proxy.core.comparison import Kind
+from proxy.core.exchange import DivergenceQuery
 from proxy.core.finding import Finding, describe
 from proxy.core.keys import Key
-from proxy.core.ports import DivergenceQuery
 from proxy.core.stage import Stage
 from proxy.reconcile import job as job_module
 from proxy.reconcile.key import Result, reconcile

@@ -13,8 +13,8 @@ import pytest
 from proxy.core.comparison import Kind
 from proxy.core.document import Document
 from proxy.core.errors import Contended, Refused, Unavailable
+from proxy.core.exchange import DivergenceQuery
 from proxy.core.flag import Job
-from proxy.core.ports import DivergenceQuery
 from proxy.core.stage import Stage, StoreName
 from proxy.faultpoint import armed
 from proxy.reconcile import backfill as backfill_module

@@ -11,8 +11,8 @@ import pytest
 
 from proxy.core.document import Document
 from proxy.core.errors import Unavailable
+from proxy.core.exchange import DivergenceQuery
 from proxy.core.flag import Change, Job
-from proxy.core.ports import DivergenceQuery
 from proxy.core.stage import Stage, StoreName
 from proxy.core.write import Command, Delete, Insert, Replace
 from proxy.reconcile import reconciler as module

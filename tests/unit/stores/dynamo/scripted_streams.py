@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.core.errors import Refused, Unavailable
-from proxy.core.ports import FeedLost
+from proxy.core.exchange import FeedLost
 from proxy.stores.dynamo.lineage import Place, Shard, Stand
 from proxy.stores.dynamo.streams import IteratorExpired, Read
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from proxy.core.collection import Collection, Index, IndexKind, KeyField
-from proxy.core.ports import FeedBatch, FeedLost
+from proxy.core.exchange import FeedBatch, FeedLost
 from proxy.stores.dynamo.feed import RETENTION, DynamoFeed
 from proxy.stores.dynamo.layout import Layout
 from proxy.stores.dynamo.lineage import BEGINNING, DONE, Shard, StreamPosition, catch_up, readable

@@ -9,9 +9,9 @@ import pytest
 from proxy.core.collection import Index, IndexKind
 from proxy.core.document import Document
 from proxy.core.errors import Refused
+from proxy.core.exchange import Page
 from proxy.core.filter import EVERYTHING, Comparator, Compare, Filter
 from proxy.core.keys import Key
-from proxy.core.ports import Page
 from proxy.core.query import PageRequest, Plan, Position
 from proxy.core.version import Record, Version
 from proxy.stores.dynamo.walk import Row, Walk
