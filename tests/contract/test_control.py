@@ -221,7 +221,7 @@ async def test_the_range_of_a_dead_worker_is_taken_over_after_its_lease(control:
     await control.lay_out("jobs", "backfill", "run", 1)
     assert await control.claim_range("jobs", "backfill", "run", "dead", 0.05)
     async with asyncio.timeout(10):
-        while not (taken := await control.claim_range("jobs", "backfill", "run", "next", 60)):
+        while not (taken := await control.claim_range("jobs", "backfill", "run", "next", 60)):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert taken.holder == "next"
 

@@ -1,4 +1,4 @@
-"""`python -m tests.simulation [--seeds N] [--first N] [--trace]`: run seeds and mutants, and say what came of them.
+"""`python -m tests.simulation [--seeds N] [--first N] [--trace]`: run seeds and mutants.
 
 One seed again, with everything it does: `python -m tests.simulation --first SEED --seeds 1 --trace`.
 """
@@ -23,7 +23,7 @@ def main() -> int:
     options = parser.parse_args()
     seeds = range(options.first, options.first + options.seeds)
     if options.trace:
-        return 1 if any([_tell(run_seed(seed, is_traced=True)) for seed in seeds]) else 0
+        return 1 if sum(_tell(run_seed(seed, is_traced=True)) for seed in seeds) else 0
     with ProcessPoolExecutor(PROCESSES) as pool:
         begun = time.monotonic()
         verdicts = list(pool.map(run_seed, seeds, chunksize=8))

@@ -1,4 +1,4 @@
-"""A service that was not migrated to the proxy yet: it writes to MongoDB directly, and knows of no versions."""
+"""A service that was not moved to the proxy yet: it writes to MongoDB directly, and knows of no versions."""
 
 from __future__ import annotations
 

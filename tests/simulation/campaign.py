@@ -17,7 +17,7 @@ _log = logging.getLogger("crossfade")
 
 
 def run_seed(seed: int, is_traced: bool = False) -> Verdict:
-    """One world, from its seed to its verdict. The application's warnings are expected: only a trace has them."""
+    """One world, from its seed to its verdict. Warnings are expected: only a trace has them."""
     trace = Trace(is_traced)
     _log.addHandler(trace)
     propagates, _log.propagate = _log.propagate, False

@@ -53,7 +53,8 @@ class Call:
         over = f" over {self.expected}" if self.verb is Verb.CHANGE else ""
         matched = "" if self.matched is None else f" matched={self.matched}"
         span = f"{self.called:9.4f} {self.returned:9.4f}"
-        return f"{span} {self.client} {self.verb.value} {self.key}{seen}{over}{matched} {self.fate.value} {self.note}"
+        did = f"{self.verb.value} {self.key}{seen}{over}{matched}"
+        return f"{span} {self.client} {did} {self.fate.value} {self.note}"
 
 
 @dataclass(slots=True)

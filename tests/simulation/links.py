@@ -1,6 +1,6 @@
 """How one replica reaches the shared world: every call may be late, lost, answered after all, or cut short.
 
-A link stands between a replica and a store. When the replica's process stops, its links stop with it: whatever
+A link stands between a replica and a store. When the replica's process stops, its links stop with it: what
 it was doing stops between two awaits, for good when it was killed, for a while when it was frozen.
 """
 
@@ -143,8 +143,8 @@ class LinkedStore:
         return await self._link.post(lambda: self._shared.write_first(plan, update, stamp))
 
     async def _look_first(self) -> None:
-        """DynamoDB's adapter reads before it writes; what changed in between makes it decide again, so that it
-        is as if it had decided at the moment of the write."""
+        """DynamoDB's adapter reads before it writes; what changed in between makes it decide again, so that
+        it is as if it had decided at the moment of the write."""
         if self.store is StoreName.DYNAMODB:
             await self._link.pause()
 

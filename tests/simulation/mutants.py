@@ -73,7 +73,7 @@ def no_version_condition() -> AbstractContextManager[Any]:
 
 def no_epoch_condition() -> AbstractContextManager[Any]:
     """A primary lets a writer of an older epoch change what was written in a newer one."""
-    effect = memory.effect
+    effect: Callable[..., Effect] = vars(memory)["effect"]
 
     def effect_of_anybody(
         command: Command, current: Record | None, stamp: Stamp, *, key_fields: tuple[str, ...]
@@ -189,7 +189,7 @@ def position_before_apply() -> AbstractContextManager[Any]:
 
 def adoption_without_version() -> AbstractContextManager[Any]:
     """What others wrote past the proxy is mirrored as it is, without a version of its own."""
-    decide = settling.decide
+    decide: Callable[..., Action] = vars(settling)["decide"]
 
     def apply_as_it_is(primary: Record | None, mirror: Record | None, *, is_fresh: bool = False) -> Action:
         action = decide(primary, mirror, is_fresh=is_fresh)
@@ -201,7 +201,7 @@ def adoption_without_version() -> AbstractContextManager[Any]:
 
 def mirror_may_stay_ahead() -> AbstractContextManager[Any]:
     """A mirror that is newer than the primary is left as it is."""
-    decide = settling.decide
+    decide: Callable[..., Action] = vars(settling)["decide"]
 
     def leave_ahead(primary: Record | None, mirror: Record | None, *, is_fresh: bool = False) -> Action:
         is_ahead = primary is not None and mirror is not None and mirror.version > primary.version

@@ -76,12 +76,12 @@ class SharedTable(MemoryTable):
         if known is not None and known.is_tombstone:
             return False  # a duplicate key
         if known is None or not keeps_version:
-            version, op, ops = LEGACY, b"", ()
+            record = Record(key, LEGACY, b"", (), document)
         else:
-            version, op, ops = known.version, known.op, known.ops
-        if version.epoch < self.fence:
+            record = Record(key, known.version, known.op, known.ops, document)
+        if record.version.epoch < self.fence:
             return False
-        self._store(key, Record(key, version, op, ops, document))
+        self._store(key, record)
         return True
 
     def _store(self, key: Key, record: Record | None) -> None:
@@ -101,7 +101,7 @@ class SharedFeed(MemoryFeed):
         self._shared = table
 
     @property
-    def oldest(self) -> int:  # type: ignore[override]
+    def oldest(self) -> int:
         return self._shared.oldest
 
     @oldest.setter

@@ -10,7 +10,7 @@ from tests.simulation.virtual_time import START
 
 
 class Trace(logging.Handler):
-    """Prints every line with its virtual time and the replica whose code was running; takes log records too."""
+    """Prints every line with its virtual time and the replica whose code was running; log records too."""
 
     def __init__(self, is_on: bool) -> None:
         super().__init__()
@@ -19,9 +19,8 @@ class Trace(logging.Handler):
     def __call__(self, line: str) -> None:
         if self.is_on:
             running = replica.current.get()
-            print(
-                f"{asyncio.get_running_loop().time() - START:9.4f} {running.name if running else '--':>3} {line}"
-            )
+            name = running.name if running else "--"
+            print(f"{asyncio.get_running_loop().time() - START:9.4f} {name:>3} {line}")
 
     def emit(self, record: logging.LogRecord) -> None:
         self(f"{record.name}: {record.getMessage()}")

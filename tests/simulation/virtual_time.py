@@ -38,7 +38,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         return self._virtual
 
-    def call_later(
+    def call_later(  # type: ignore[override]  # callbacks of any arguments
         self,
         delay: float,
         callback: Callable[..., object],
@@ -47,7 +47,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     ) -> asyncio.TimerHandle:
         return self.call_at(self._virtual + delay, callback, *args, context=context)
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self,
         when: float,
         callback: Callable[..., object],

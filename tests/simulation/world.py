@@ -35,7 +35,7 @@ TROUBLE = 21.0
 CALM = 60.0
 """Virtual seconds without faults or traffic, in which everything must converge."""
 CROWDED, BUSY = 0.6, 1.0
-"""Virtual seconds after a change of the flag in which clients hardly pause, and in which they pause little."""
+"""Virtual seconds after a change of the flag in which clients hardly pause, and then pause little."""
 
 
 @dataclass
