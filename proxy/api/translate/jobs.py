@@ -7,7 +7,7 @@ from proxy.api.translate.fault import fault
 from proxy.api.translate.operations import moment
 from proxy.core.errors import Reason
 from proxy.core.flag import Job
-from proxy.cutover.checks import UNEQUAL
+from proxy.cutover.checks import is_clean
 
 KINDS = {
     "backfill": pb.JOB_KIND_BACKFILL,
@@ -42,9 +42,5 @@ def write_job(target: pb.Job, job: Job) -> None:
     target.start_time.CopyFrom(moment(job.started_at))
     target.update_time.CopyFrom(moment(job.updated_at))
     target.message = job.message
-
-
-def is_clean(job: Job) -> bool:
-    """Whether a job has finished and left nothing to mend."""
-    left = sum(count for name, count in job.counts.items() if name in UNEQUAL or name == "quarantined")
-    return job.state == "finished" and left == 0
+    target.total, target.done = job.total, job.done
+    target.rate, target.workers = job.rate, job.workers

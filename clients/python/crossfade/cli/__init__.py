@@ -1,7 +1,8 @@
 """The operator's command line: `crossfade status`, `cutover`, `rollback`, `rehearse` and so on.
 
 The exit status is 0 if all is well, 1 if the proxy refused, a check failed or a job left something to
-mend, 2 if the command line is wrong, 3 if no proxy could be reached or it did not answer in time.
+mend, 2 if the command line is wrong, 3 if no proxy could be reached or it did not answer in time, and 130
+if it was interrupted; a watch that was interrupted exits as what it saw last.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from crossfade.cli.answer import Answer
 from crossfade.cli.arguments import parse
 from crossfade.cli.commands import COMMANDS
 from crossfade.cli.messages import as_json, checks_table
-from crossfade.cli.tables import show
+from crossfade.cli.terminal import show
+from crossfade.cli.watching import watch
 from crossfade.errors import CrossfadeError, DeadlineExceeded, GateClosed, Unavailable
 from crossfade.migration import AsyncMigrationClient
 from crossfade.transport import NO_RETRIES
@@ -36,11 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command == "rehearse":
             print("crossfade: a rehearsal that has begun goes back by itself", file=sys.stderr)
         return INTERRUPTED
-    if arguments.json:
-        print(json.dumps(answer.data, indent=2))
-    else:
-        for part in answer.parts:
-            show(part)
+    if arguments.watch is None:
+        _show(answer, arguments.json)
     return OK if answer.is_good else REFUSED
 
 
@@ -50,7 +50,17 @@ async def _ask(arguments: Any) -> Answer:
         arguments.address, timeout=arguments.timeout, retry=retry, actor=arguments.actor
     )
     async with client:
-        return await COMMANDS[arguments.command](client, arguments)
+        look = partial(COMMANDS[arguments.command], client, arguments)
+        if arguments.watch is None:
+            return await look()
+        return await watch(look, arguments.watch, arguments.json)
+
+
+def _show(answer: Answer, in_json: bool) -> None:
+    if in_json:
+        print(json.dumps(answer.data, indent=2))
+    else:
+        show(answer.parts)
 
 
 def _tell(error: CrossfadeError, in_json: bool) -> None:
@@ -59,7 +69,7 @@ def _tell(error: CrossfadeError, in_json: bool) -> None:
         print(json.dumps({"error": _facts(error), "checks": [as_json(check) for check in checks]}, indent=2))
         return
     if checks:
-        show(checks_table(checks))
+        show((checks_table(checks),))
     print(f"crossfade: {error}", file=sys.stderr)
 
 

@@ -7,7 +7,10 @@ import getpass
 import os
 import re
 from collections.abc import Sequence
+from enum import Enum
+from typing import Any
 
+from crossfade.cli.completion import SHELLS, collections, complete, one_of
 from crossfade.migration import MOVE_TIMEOUT, DivergenceKind, DivergenceState, Stage
 from crossfade.transport import DEFAULT_ADDRESS
 
@@ -15,6 +18,9 @@ _EPILOG = """\
 exit status: 0 all is well, 1 refused, not safe or not clean, 2 wrong command line, 3 no proxy reached
 environment: CROSSFADE_ADDRESS is the proxy's host:port (several with commas between)
 """
+
+_WATCH = 2.0
+"""Seconds between two looks."""
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
@@ -31,6 +37,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     _add_status(commands)
     _add_job(commands, "backfill", "copy what was there before the mirror was")
     _add_job(commands, "verify", "compare both stores completely")
+    _add_jobs(commands)
     _add_move(commands, "cutover", "make DynamoDB the primary")
     _add_move(commands, "rollback", "make MongoDB the primary again")
     _add_rehearse(commands)
@@ -40,26 +47,65 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     _add_divergences(commands)
     _add_replicas(commands)
     _add_audit(commands)
+    _add_completion(commands)
+    complete(parser)
     return parser.parse_args(argv)
 
 
 def _add_status(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _add(commands, "status", "how the migration of all collections, or of one, stands")
-    command.add_argument("collection", nargs="?", help="tell all about this one")
+    _add_collection(command, nargs="?", help="tell all about this one")
+    _add_watch(command)
 
 
 def _add_job(commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, purpose: str) -> None:
     command = _add(commands, name, purpose)
     command.description = f"{purpose.capitalize()}, while clients go on; joins in a run that is under way."
-    command.add_argument("collection")
+    _add_collection(command)
     command.add_argument(
         "--wait", action="store_true", help="until it is done; exits 1 if it left something to mend"
     )
 
 
+def _add_jobs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add(commands, "jobs", "backfills and verifies: how far, how fast, what they found")
+    _add_collection(command, nargs="?", default="", help="only of this collection")
+    _add_watch(command)
+
+
+def _add_completion(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add(commands, "completion", "what your shell reads to complete this command")
+    command.description = 'For bash or zsh: eval "$(crossfade completion bash)"; for fish: ... fish | source'
+    command.add_argument("shell", choices=SHELLS)
+
+
+def _add_collection(command: argparse.ArgumentParser, name: str = "collection", **options: Any) -> None:
+    """A collection, which the shell completes by asking the proxy."""
+    action = command.add_argument(name, **options)
+    action.completer = collections  # type: ignore[attr-defined]
+
+
+def _add_named(command: argparse.ArgumentParser, name: str, kind: type[Enum], **options: Any) -> None:
+    """One of the names of an enum, which the shell completes."""
+    names = [one.name for one in kind]
+    action = command.add_argument(name, help=", ".join(names), **options)
+    action.completer = one_of(names)  # type: ignore[attr-defined]
+
+
+def _add_watch(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--watch",
+        type=_duration,
+        nargs="?",
+        const=_WATCH,
+        metavar="TIME",
+        help="look again every 2s, or so often, until Ctrl+C",
+    )
+
+
 def _add_stage(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _add_move(commands, "stage", "move a collection to a neighbouring stage")
-    command.add_argument("stage", type=_stage, metavar="STAGE", help=", ".join(stage.name for stage in Stage))
+    _add_named(command, "stage", Stage, type=_stage, metavar="STAGE")
 
 
 def _add_move(
@@ -67,7 +113,7 @@ def _add_move(
 ) -> argparse.ArgumentParser:
     command = _add(commands, name, purpose)
     command.description = f"{purpose.capitalize()}, after checks; --dry-run only shows them."
-    command.add_argument("collection")
+    _add_collection(command)
     command.add_argument("--dry-run", action="store_true", help="only check whether it is safe")
     command.add_argument("--reason", default="", help="why, for the audit record")
     command.add_argument("--override", action="store_true", help="go on although checks fail; needs a reason")
@@ -99,21 +145,21 @@ def _add_finish(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _add_abort(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _add(commands, "abort", "end a running change of stage, or a rehearsal")
     command.description = "Publish the old stage again, or have a rehearsal go back now."
-    command.add_argument("collection")
+    _add_collection(command)
     command.add_argument("--reason", required=True, help="why, for the audit record")
 
 
 def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _add(commands, "audit", "who changed what, when and why")
-    command.add_argument("collection", nargs="?", default="", help="only of this collection")
+    _add_collection(command, nargs="?", default="", help="only of this collection")
     command.add_argument("--limit", type=int, default=20, help="at most so many (20)")
 
 
 def _add_divergences(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _add(commands, "divergences", "the latest recorded differences between the stores")
-    command.add_argument("--collection", default="", help="only of this collection")
-    command.add_argument("--kind", type=_kind, help=", ".join(kind.name for kind in DivergenceKind))
-    command.add_argument("--state", type=_state, help=", ".join(state.name for state in DivergenceState))
+    _add_collection(command, "--collection", default="", help="only of this collection")
+    _add_named(command, "--kind", DivergenceKind, type=_kind)
+    _add_named(command, "--state", DivergenceState, type=_state)
     command.add_argument("--limit", type=int, default=20, help="at most so many (20)")
 
 
@@ -135,7 +181,7 @@ def _add(
     command.add_argument(
         "--actor", default=_user(), help="on whose behalf, for the audit record (the user of this machine)"
     )
-    command.set_defaults(wait=False)
+    command.set_defaults(wait=False, watch=None)
     return command
 
 

@@ -7,25 +7,27 @@ from collections.abc import Awaitable, Callable
 
 from crossfade.cli.alarms import alarms
 from crossfade.cli.answer import Answer
+from crossfade.cli.completion import MISSING, script
+from crossfade.cli.jobs import job_line, jobs_table, tell_progress
 from crossfade.cli.messages import (
     as_json,
-    collection_lines,
+    collection_facts,
     collections_table,
     divergences_table,
-    job_line,
     replicas_table,
 )
 from crossfade.cli.moves import abort, cutover, finish, rehearse, rollback, stage
 from crossfade.cli.progress import Progress
 from crossfade.cli.stories import audit_table
 from crossfade.migration import AsyncMigrationClient, JobKind
+from crossfade.v1 import migration_pb2 as pb
 
 
 async def status(client: AsyncMigrationClient, arguments: argparse.Namespace) -> Answer:
     if arguments.collection:
         collection = await client.get_collection(arguments.collection)
         told = alarms([collection])
-        return Answer((collection_lines(collection), *told), as_json(collection), is_good=not told)
+        return Answer((collection_facts(collection), *told), as_json(collection), is_good=not told)
     collections = await client.list_collections()
     told = alarms(collections)
     data = [as_json(collection) for collection in collections]
@@ -38,8 +40,19 @@ async def job(client: AsyncMigrationClient, arguments: argparse.Namespace) -> An
     if not arguments.wait:
         return Answer((job_line(job),), as_json(job))
     with Progress() as progress:
-        job = await client.wait_for_job(job, on_progress=lambda job: progress.tell(job_line(job)))
+        job = await client.wait_for_job(job, on_progress=lambda job: tell_progress(progress, job))
     return Answer((job_line(job),), as_json(job), is_good=job.clean)
+
+
+async def jobs(client: AsyncMigrationClient, arguments: argparse.Namespace) -> Answer:
+    """All backfills and verifies, or those of one collection; failed ones are not well."""
+    if arguments.collection:
+        collections = [await client.get_collection(arguments.collection)]
+    else:
+        collections = await client.list_collections()
+    found = [job for one in collections for job in one.jobs if job.kind != pb.JOB_KIND_FEED]
+    is_good = all(job.state != pb.JOB_STATE_FAILED for job in found)
+    return Answer((jobs_table(collections),), [as_json(job) for job in found], is_good)
 
 
 async def divergences(client: AsyncMigrationClient, arguments: argparse.Namespace) -> Answer:
@@ -62,10 +75,20 @@ async def audit(client: AsyncMigrationClient, arguments: argparse.Namespace) -> 
     return Answer((audit_table(found),), [as_json(entry) for entry in found])
 
 
+async def completion(client: AsyncMigrationClient, arguments: argparse.Namespace) -> Answer:
+    """What a shell reads once; the proxy is not asked."""
+    try:
+        text = script(arguments.shell)
+    except ImportError:
+        return Answer((MISSING,), {"error": {"message": MISSING}}, is_good=False)
+    return Answer((text,), {"shell": arguments.shell, "script": text})
+
+
 COMMANDS: dict[str, Callable[[AsyncMigrationClient, argparse.Namespace], Awaitable[Answer]]] = {
     "status": status,
     "backfill": job,
     "verify": job,
+    "jobs": jobs,
     "cutover": cutover,
     "rollback": rollback,
     "rehearse": rehearse,
@@ -75,4 +98,5 @@ COMMANDS: dict[str, Callable[[AsyncMigrationClient, argparse.Namespace], Awaitab
     "divergences": divergences,
     "replicas": replicas,
     "audit": audit,
+    "completion": completion,
 }

@@ -9,10 +9,10 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from crossfade.cli.alarms import feed_of, feed_state
+from crossfade.cli.jobs import job_cell, job_kind, job_text, latest
 from crossfade.cli.stories import rehearsal_line
-from crossfade.cli.tables import Table
+from crossfade.cli.tables import Cell, Facts, Table, Tone, Toned
 from crossfade.cli.wording import (
-    facts,
     milliseconds,
     name_of,
     seconds,
@@ -42,12 +42,10 @@ def collections_table(collections: Sequence[pb.Collection]) -> Table:
             "epoch",
             "primary",
             "mirror",
-            "breaker",
-            "deferred",
             "lag",
-            "waiting",
-            "bypass",
             "feed",
+            "backfill",
+            "verify",
             "change",
         ),
         [
@@ -56,13 +54,11 @@ def collections_table(collections: Sequence[pb.Collection]) -> Table:
                 stage_name(collection.stage),
                 str(collection.epoch),
                 store_name(collection.primary),
-                store_name(collection.mirror.store),
-                _breaker(collection.mirror),
-                str(collection.mirror.deferred),
+                _mirror(collection.mirror),
                 _lag(collection.mirror),
-                str(collection.mirror.pending),
-                _bypass(collection),
-                feed_state(collection),
+                _feed(collection),
+                job_cell(latest(collection, pb.JOB_KIND_BACKFILL)),
+                job_cell(latest(collection, pb.JOB_KIND_VERIFY)),
                 _change(collection),
             )
             for collection in collections
@@ -71,31 +67,32 @@ def collections_table(collections: Sequence[pb.Collection]) -> Table:
     )
 
 
-def collection_lines(collection: pb.Collection) -> str:
+def collection_facts(collection: pb.Collection) -> Facts:
     """All about one collection, a fact a line."""
     mirror, settings = collection.mirror, collection.settings
-    told: list[tuple[str, object]] = [
-        ("collection", collection.name),
-        ("stage", f"{stage_name(collection.stage)} (epoch {collection.epoch}){_since(collection)}"),
-        ("primary", store_name(collection.primary)),
-        ("mirror", store_name(mirror.store)),
-        ("change", _change(collection)),
-        ("MongoDB", collection.mongo_namespace),
-        ("DynamoDB", collection.dynamo_table),
-        ("key", f"{'/'.join(collection.partition_key)} | {'/'.join(collection.sort_key) or '-'}"),
-        *(("index", _index(index)) for index in collection.indexes),
-        ("breaker", _breaker(mirror)),
-        ("mirror writes", f"{mirror.applied} applied, {mirror.deferred} deferred"),
-        ("lag", f"{_lag(mirror)}, {mirror.pending} documents wait"),
-        ("bypass writes", _bypass(collection)),
-        ("last error", _last_error(mirror)),
-        *_counts(collection.counts),
-        *((_job_kind(job), _job(job)) for job in collection.jobs),
-        ("rehearsal", rehearsal_line(collection.rehearsal)),
-        ("shadow rate", f"{settings.shadow_rate:g}"),
-        ("mirror timeout", seconds(settings.mirror_timeout)),
-    ]
-    return facts(told)
+    return Facts(
+        [
+            ("collection", collection.name),
+            ("stage", f"{stage_name(collection.stage)} (epoch {collection.epoch}){_since(collection)}"),
+            ("primary", store_name(collection.primary)),
+            ("mirror", store_name(mirror.store)),
+            ("change", _change(collection)),
+            ("MongoDB", collection.mongo_namespace),
+            ("DynamoDB", collection.dynamo_table),
+            ("key", f"{'/'.join(collection.partition_key)} | {'/'.join(collection.sort_key) or '-'}"),
+            *(("index", _index(index)) for index in collection.indexes),
+            ("breaker", _breaker(mirror)),
+            ("mirror writes", f"{mirror.applied} applied, {mirror.deferred} deferred"),
+            ("lag", f"{_lag(mirror)}, {mirror.pending} documents wait"),
+            ("bypass writes", _bypass(collection)),
+            ("last error", _last_error(mirror)),
+            *_counts(collection.counts),
+            *((job_kind(job), job_text(job)) for job in collection.jobs),
+            ("rehearsal", rehearsal_line(collection.rehearsal)),
+            ("shadow rate", f"{settings.shadow_rate:g}"),
+            ("mirror timeout", seconds(settings.mirror_timeout)),
+        ]
+    )
 
 
 def checks_table(checks: Iterable[pb.Check]) -> Table:
@@ -126,11 +123,6 @@ def move_line(response: pb.MoveStageResponse, is_there: bool) -> str:
     return f"{_where(response)}{held}" + (f" ({steps})" if steps else "")
 
 
-def job_line(job: pb.Job) -> str:
-    """How one job stands, in a sentence."""
-    return f"{_job_kind(job)} of {job.collection}: {_job(job)}"
-
-
 def divergences_table(divergences: Sequence[pb.Divergence]) -> Table:
     return Table(
         ("id", "collection", "key", "kind", "state", "primary", "mirror", "seen", "last seen", "what"),
@@ -140,7 +132,7 @@ def divergences_table(divergences: Sequence[pb.Divergence]) -> Table:
                 divergence.collection,
                 _key(divergence),
                 name_of(pb.DivergenceKind, divergence.kind, "DIVERGENCE_KIND_"),
-                name_of(pb.DivergenceState, divergence.state, "DIVERGENCE_STATE_"),
+                _divergence_state(divergence.state),
                 _version(divergence, "primary_version"),
                 _version(divergence, "mirror_version"),
                 str(divergence.occurrences),
@@ -161,7 +153,7 @@ def replicas_table(replicas: Sequence[pb.Replica]) -> Table:
                 replica.id,
                 replica.address,
                 replica.version,
-                "yes" if replica.alive else "no",
+                Toned("yes", Tone.GOOD) if replica.alive else Toned("no", Tone.BAD),
                 time_of(replica.heartbeat_time),
                 time_of(replica.start_time),
                 " ".join(
@@ -194,17 +186,29 @@ def _last_error(mirror: pb.MirrorHealth) -> str:
     return f"{mirror.last_error} ({time_of(mirror.last_error_time)})" if mirror.last_error else "-"
 
 
+def _mirror(mirror: pb.MirrorHealth) -> Cell:
+    name = store_name(mirror.store)
+    if mirror.breaker in (pb.MirrorHealth.BREAKER_UNSPECIFIED, pb.MirrorHealth.CLOSED):
+        return name
+    return Toned(f"{name}, breaker {_breaker(mirror)}", Tone.BAD)
+
+
+def _feed(collection: pb.Collection) -> Cell:
+    state = feed_state(collection)
+    return state if state in ("-", "running") else Toned(state, Tone.BAD)
+
+
 def _bypass(collection: pb.Collection) -> str:
     """How many writes that bypassed the proxy the reconciler has seen."""
     feed = feed_of(collection)
     return str(feed.counts.get("bypass", 0)) if feed else "-"
 
 
-def _change(collection: pb.Collection) -> str:
+def _change(collection: pb.Collection) -> Cell:
     if not collection.HasField("change"):
         return "-"
     change = collection.change
-    return f"to {stage_name(change.to_stage)}: {step_name(change.step)}"
+    return Toned(f"to {stage_name(change.to_stage)}: {step_name(change.step)}", Tone.BUSY)
 
 
 def _index(index: pb.Index) -> str:
@@ -225,31 +229,22 @@ def _counts(counts: pb.Counts) -> list[tuple[str, str]]:
     ]
 
 
-def _job_kind(job: pb.Job) -> str:
-    return words(name_of(pb.JobKind, job.kind, "JOB_KIND_"))
-
-
-def _job(job: pb.Job) -> str:
-    state = words(name_of(pb.JobState, job.state, "JOB_STATE_"))
-    if job.state == pb.JOB_STATE_FINISHED:
-        state += ", clean" if job.clean else ", not clean"
-    counted = sorted((name.lower(), count) for name, count in job.counts.items() if name not in _TOLD_APART)
-    counts = ", ".join(f"{name} {count}" for name, count in counted)
-    parts = [f"{state} (epoch {job.epoch}, {time_of(job.update_time)})", counts, job.message]
-    return "; ".join(part for part in parts if part)
-
-
-_TOLD_APART = frozenset(("lag_ms", "lag_documents", "bypass", "bypass_at"))
-"""What the reconciler counts and `lag` and `bypass writes` tell."""
-
-
-def _result(check: pb.Check) -> str:
+def _result(check: pb.Check) -> Cell:
     name = words(name_of(pb.Check.Result, check.result))
-    return f"{name} (cannot be overridden)" if _is_final(check) else name
+    if check.result == pb.Check.PASSED:
+        return Toned(name, Tone.GOOD)
+    if check.result == pb.Check.NOT_APPLICABLE:
+        return Toned(name, Tone.QUIET)
+    return Toned(f"{name} (cannot be overridden)" if _is_final(check) else name, Tone.BAD)
 
 
 def _is_final(check: pb.Check) -> bool:
     return check.result == pb.Check.FAILED and not check.overridable
+
+
+def _divergence_state(state: pb.DivergenceState) -> Cell:
+    name = name_of(pb.DivergenceState, state, "DIVERGENCE_STATE_")
+    return Toned(name, Tone.QUIET if state == pb.DIVERGENCE_STATE_CLOSED else Tone.BAD)
 
 
 def _key(divergence: pb.Divergence) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
-from crossfade.cli.tables import Table
-from crossfade.cli.wording import facts, milliseconds, time_of
+from crossfade.cli.tables import Facts, Table
+from crossfade.cli.wording import milliseconds, time_of
 from crossfade.v1 import migration_pb2 as pb
 
 
@@ -57,18 +57,19 @@ def rehearsal_line(rehearsal: pb.Rehearsal) -> str:
     return "-"
 
 
-def rehearsal_report(collection: str, rehearsal: pb.Rehearsal) -> str:
+def rehearsal_report(collection: str, rehearsal: pb.Rehearsal) -> Facts:
     """What came of a rehearsal, a fact a line."""
     lasted = (rehearsal.end_time.ToNanoseconds() - rehearsal.start_time.ToNanoseconds()) / 1e9
-    told: list[tuple[str, object]] = [
-        ("rehearsal", f"DynamoDB was the primary of {collection} for {lasted:.1f} s"),
-        ("hold there", milliseconds(rehearsal.hold_there)),
-        ("hold back", milliseconds(rehearsal.hold_back)),
-        ("failed ways back", rehearsal.failed_returns),
-        ("shadow reads", _compared(rehearsal)),
-        ("divergences", _divergences(rehearsal)),
-    ]
-    return facts(told)
+    return Facts(
+        [
+            ("rehearsal", f"DynamoDB was the primary of {collection} for {lasted:.1f} s"),
+            ("hold there", milliseconds(rehearsal.hold_there)),
+            ("hold back", milliseconds(rehearsal.hold_back)),
+            ("failed ways back", str(rehearsal.failed_returns)),
+            ("shadow reads", _compared(rehearsal)),
+            ("divergences", _divergences(rehearsal)),
+        ]
+    )
 
 
 def is_clean(rehearsal: pb.Rehearsal) -> bool:

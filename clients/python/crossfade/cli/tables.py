@@ -1,10 +1,31 @@
-"""Tables on a terminal: by rich if it is installed, else plain columns; always plain when piped."""
+"""What a command shows people, by parts; plain columns of text, which `terminal` draws where it can."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
+
+
+class Tone(Enum):
+    """What a word means to an operator; the words alone say it too."""
+
+    GOOD = "good"
+    WAIT = "wait"
+    BAD = "bad"
+    BUSY = "busy"
+    QUIET = "quiet"
+
+
+@dataclass(frozen=True, slots=True)
+class Toned:
+    """A text with what it means."""
+
+    text: str
+    tone: Tone
+
+
+Cell = str | Toned
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,8 +33,15 @@ class Table:
     """Rows under a heading; `when_empty` is said instead of an empty table."""
 
     columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[Cell]]
     when_empty: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Names with values, one a line."""
+
+    pairs: Sequence[tuple[str, Cell]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,39 +51,30 @@ class Alarm:
     text: str
 
 
-Part = Table | Alarm | str
+Part = Table | Facts | Alarm | str
 
 
-def show(part: Part) -> None:
-    """Print to standard output."""
-    if isinstance(part, Alarm):
-        print(f"\x1b[1;31m{part.text}\x1b[0m" if sys.stdout.isatty() else part.text)
-    elif isinstance(part, str) or not part.rows:
-        print(part if isinstance(part, str) else part.when_empty)
-    elif not (sys.stdout.isatty() and _show_rich(part)):
-        print(plain(part))
+def text_of(cell: Cell) -> str:
+    return cell.text if isinstance(cell, Toned) else cell
 
 
-def plain(table: Table) -> str:
+def plain(part: Part) -> str:
+    """A part as text alone, for pipes and where rich is not installed."""
+    match part:
+        case Table():
+            return _columns(part) if part.rows else part.when_empty
+        case Facts():
+            return "\n".join(f"{name + ':':<18} {text_of(value)}" for name, value in part.pairs)
+        case Alarm():
+            return part.text
+        case _:
+            return part
+
+
+def _columns(table: Table) -> str:
     """Columns wide enough for their widest cell, two spaces apart."""
-    rows = [tuple(name.upper() for name in table.columns), *table.rows]
+    rows = [tuple(name.upper() for name in table.columns), *(tuple(map(text_of, row)) for row in table.rows)]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
-
-
-def _show_rich(table: Table) -> bool:
-    """Print with rich; False if it is not installed."""
-    try:
-        from rich import box
-        from rich.console import Console
-        from rich.table import Table as RichTable
-        from rich.text import Text
-    except ImportError:
-        return False
-    pretty = RichTable(*table.columns, box=box.SIMPLE_HEAD)
-    for row in table.rows:
-        pretty.add_row(*(Text(cell) for cell in row))
-    Console().print(pretty)
-    return True

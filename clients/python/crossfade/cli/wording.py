@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,8 +49,3 @@ def seconds(duration: Duration) -> str:
 
 def milliseconds(duration: Duration) -> str:
     return f"{duration.ToTimedelta().total_seconds() * 1000:.0f} ms"
-
-
-def facts(pairs: Iterable[tuple[str, object]]) -> str:
-    """A fact a line."""
-    return "\n".join(f"{name + ':':<18} {value}" for name, value in pairs)

@@ -441,7 +441,7 @@ class StepTiming(_message.Message):
     def __init__(self, step: _Optional[_Union[Step, str]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("collection", "kind", "state", "clean", "counts", "epoch", "start_time", "update_time", "message")
+    __slots__ = ("collection", "kind", "state", "clean", "counts", "epoch", "start_time", "update_time", "message", "total", "done", "rate", "workers")
     class CountsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -458,6 +458,10 @@ class Job(_message.Message):
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    RATE_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
     collection: str
     kind: JobKind
     state: JobState
@@ -467,7 +471,11 @@ class Job(_message.Message):
     start_time: _timestamp_pb2.Timestamp
     update_time: _timestamp_pb2.Timestamp
     message: str
-    def __init__(self, collection: _Optional[str] = ..., kind: _Optional[_Union[JobKind, str]] = ..., state: _Optional[_Union[JobState, str]] = ..., clean: _Optional[bool] = ..., counts: _Optional[_Mapping[str, int]] = ..., epoch: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ...) -> None: ...
+    total: int
+    done: int
+    rate: float
+    workers: int
+    def __init__(self, collection: _Optional[str] = ..., kind: _Optional[_Union[JobKind, str]] = ..., state: _Optional[_Union[JobState, str]] = ..., clean: _Optional[bool] = ..., counts: _Optional[_Mapping[str, int]] = ..., epoch: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ..., total: _Optional[int] = ..., done: _Optional[int] = ..., rate: _Optional[float] = ..., workers: _Optional[int] = ...) -> None: ...
 
 class StartJobRequest(_message.Message):
     __slots__ = ("collection", "kind")
