@@ -13,11 +13,12 @@ from proxy.console.desk import Desk
 from proxy.console.history import count_comparisons
 from proxy.console.verdict import GATES, judge
 from proxy.core.collection import Collection
+from proxy.core.comparison import Kind
 from proxy.core.divergence import Divergence
 from proxy.core.flag import AuditEntry, Flag, Job, Replica
 from proxy.core.stage import Stage
 from proxy.core.version import Version
-from proxy.cutover.checks import GateCheck, verdict_of
+from proxy.cutover.checks import GateCheck, is_clean, verdict_of
 from proxy.cutover.coordinator import MoveReport
 from proxy.cutover.overview import CollectionStatus, MirrorHealth
 from proxy.cutover.rehearsal import report_in
@@ -34,6 +35,7 @@ async def paint(desk: Desk) -> Json:
         "at": desk.clock.now(),
         "replica": desk.replica_id,
         "stages": [stage.value for stage in Stage],
+        "kinds": [kind.value for kind in Kind if kind.is_divergence],
         "collections": [await paint_collection(desk, status) for status in statuses],
         "replicas": [_replica(one, flags) for one in sorted(replicas, key=lambda one: one.id)],
     }
@@ -166,6 +168,7 @@ def _job(job: Job | None) -> Json | None:
         return None
     return {
         "state": job.state,
+        "isClean": is_clean(job),
         "epoch": job.epoch,
         "startedAt": job.started_at,
         "updatedAt": job.updated_at,

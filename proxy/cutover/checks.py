@@ -180,6 +180,12 @@ UNEQUAL = frozenset(
 )
 
 
+def is_clean(job: Job) -> bool:
+    """Whether a job has finished and left nothing to mend."""
+    left = sum(count for name, count in job.counts.items() if name in UNEQUAL or name == "quarantined")
+    return job.state == "finished" and left == 0
+
+
 def _no_divergences(facts: Facts) -> GateCheck:
     return GateCheck("no_open_divergences", facts.open_divergences == 0, f"{facts.open_divergences} open")
 
@@ -188,7 +194,7 @@ def _feed_close(facts: Facts) -> GateCheck:
     job = facts.feed
     if job is None:
         return GateCheck("feed_close", False, "no reconciler has reported")
-    silent = (facts.now - job.updated_at) / 1000
+    silent = max(0, facts.now - job.updated_at) / 1000
     lag = job.counts.get("lag_ms", 0) / 1000
     passed = job.state == "running" and lag < LAG_LIMIT and silent < 10.0
     evidence = f"{job.state}, lag {lag:.3f} s, reported {silent:.1f} s ago"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from playwright.async_api import Locator, expect
@@ -20,8 +21,13 @@ class Operator:
 
     @property
     def verdict(self) -> Locator:
-        """The collection's line at the top."""
-        return self.screen.page.get_by_role("link", name=f"{self.collection}:")
+        """The collection's row on the board."""
+        return self.screen.page.get_by_role("row").filter(has=self.link)
+
+    @property
+    def link(self) -> Locator:
+        """What chooses the collection."""
+        return self.screen.page.get_by_role("link", name=re.compile(rf"^{self.collection} "))
 
     @property
     def dialog(self) -> Locator:
@@ -32,7 +38,7 @@ class Operator:
         page = self.screen.page
         await expect(page.get_by_role("status")).to_contain_text("Live from")
         await page.get_by_label("Your name").first.fill(OPERATOR)
-        await self.verdict.click()
+        await self.link.click()
         await expect(page.get_by_role("heading", name=self.collection, exact=True)).to_be_visible()
 
     async def sees(self, words: str, patience: float = PATIENCE_MS) -> None:
@@ -44,6 +50,10 @@ class Operator:
         await self.screen.page.get_by_role("button", name=f"{label}…", exact=True).click()
         await expect(self.dialog).to_contain_text("Dry run:")
         await expect(self.dialog).not_to_contain_text("looking, changing nothing")
+
+    async def finds_all_well(self) -> None:
+        """The dry run that is shown failed no check."""
+        await expect(self.dialog).to_contain_text(re.compile(r"Dry run: ✓ all \d+ passed"))
 
     async def confirm(self, label: str, reason: str) -> None:
         """Say why, type the name, and do it."""

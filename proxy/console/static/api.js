@@ -1,5 +1,8 @@
 // Asks the proxy; every failure is an Error with a sentence for people.
 
+/** No answer came: what was asked may have been done all the same. */
+export class NoAnswer extends Error {}
+
 /** @param {string} path @returns {Promise<any>} */
 export const ask = (path) => call(path, {});
 
@@ -19,7 +22,7 @@ async function call(path, options) {
   try {
     answer = await fetch(path, options);
   } catch {
-    throw new Error("the proxy does not answer");
+    throw new NoAnswer("the proxy does not answer");
   }
   const data = await answer.json().catch(() => null);
   if (answer.ok && data) return data;

@@ -54,13 +54,13 @@ export class MatchChart {
 function options(place) {
   const style = getComputedStyle(place);
   const [ink, line, rule] = ["--muted", "--accent", "--rule"].map((name) => style.getPropertyValue(name).trim());
-  const axis = { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule }, font: "12px system-ui" };
+  const axis = { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule }, font: "12px Inter, system-ui" };
   return {
     legend: { show: false },
     cursor: { show: false },
     scales: { y: { range: (_, low) => [Math.max(0, Math.min(99, Math.floor(low ?? 99) - 1)), 100.2] } },
-    axes: [{ ...axis, space: 70, values: (_, marks) => marks.map((mark) => clock(mark * 1000)) }, { ...axis, size: 52, values: (_, marks) => marks.map((mark) => (mark > 100 ? "" : `${mark} %`)) }],
-    series: [{}, { stroke: line, width: 2, points: { show: false } }],
+    axes: [{ ...axis, space: 70, values: (_, marks) => marks.map((mark) => clock(mark * 1000)) }, { ...axis, size: 68, values: (_, marks) => marks.map((mark) => (mark > 100 ? "" : `${mark} %`)) }],
+    series: [{}, { stroke: line, width: 2, fill: `${line}18`, points: { show: false } }],
   };
 }
 

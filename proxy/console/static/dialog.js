@@ -1,9 +1,9 @@
 // Asks before anything is done: what it means, what a dry run found, who, why, and the name typed once more.
 
-import { order } from "./api.js";
+import { NoAnswer, order } from "./api.js";
 import { byId, h, show } from "./dom.js";
-import { checkList } from "./evidence.js";
 import { outcome } from "./outcome.js";
+import { checkList, tally } from "./panels.js";
 
 const SECONDS = 60;
 const LOOKING = "Dry run: looking, changing nothing…";
@@ -58,13 +58,11 @@ export class Dialog {
     this.trial = null;
     const place = this.#field("trial");
     if (place.firstChild) place.firstChild.textContent = LOOKING; // the rest stays: nothing moves under a pointer
-    else show(place, h("p", { class: "gate" }, LOOKING));
+    else show(place, h("p", { class: "tried" }, LOOKING));
     this.#mind();
     try {
       this.trial = await order(this.collection.name, this.action.verb, this.#wish(true));
-      const failed = this.trial.checks.filter((check) => !check.passed).length;
-      const verdict = failed ? `Dry run: ${failed} of ${this.trial.checks.length} checks failed` : "Dry run: every check passed";
-      show(place, h("p", { class: "gate" }, verdict), checkList(this.trial.checks));
+      show(place, findings(this.trial.checks));
     } catch (error) {
       show(place, h("p", { class: "wrong", role: "alert" }, `Dry run: ${error.message}`));
     }
@@ -108,7 +106,8 @@ export class Dialog {
       this.element.replaceChildren(outcome(action, collection, done));
       this.element.querySelector("#order-title").focus();
     } catch (error) {
-      show(this.#field("missing"), h("span", { class: "wrong", role: "alert" }, error.message));
+      const more = error instanceof NoAnswer ? ". It may have been done all the same: look before you order it again" : "";
+      show(this.#field("missing"), h("span", { class: "wrong", role: "alert" }, `${error.message}${more}`));
       this.#field("go").disabled = false;
     }
     this.isBusy = false;
@@ -121,6 +120,17 @@ export class Dialog {
   }
 }
 
+/** What a dry run found: what failed in full, what passed folded away. */
+function findings(checks) {
+  const failed = checks.filter((check) => !check.passed);
+  const passed = checks.filter((check) => check.passed);
+  return [
+    h("p", { class: "tried" }, "Dry run: ", tally(checks)),
+    failed.length ? checkList(failed) : null,
+    passed.length ? h("details", {}, h("summary", {}, `${passed.length} passed, with evidence`), checkList(passed)) : null,
+  ];
+}
+
 const form = (action, collection) =>
   h(
     "form",
@@ -128,18 +138,30 @@ const form = (action, collection) =>
     h("h2", { id: "order-title" }, `${action.label}: ${collection.name}`),
     h("ul", { class: "means" }, action.means(collection).map((line) => h("li", {}, line))),
     action.hasLength ? field("seconds", "For how many seconds", { type: "number", min: "1", value: SECONDS }) : null,
-    h("div", { id: "order-trial", "aria-live": "polite" }),
-    h("p", {}, h("button", { type: "button", "data-dialog": "again" }, "Dry run again")),
-    h("p", { id: "order-override-row", hidden: true }, h("label", {}, h("input", { type: "checkbox", id: "order-override" }), " Override the failed checks, and have that recorded")),
-    field("actor", "Your name", { maxlength: "100" }),
-    field("reason", "Reason", { maxlength: "500" }),
-    field("confirmation", `Type ${collection.name} to confirm`, { spellcheck: "false", autocapitalize: "off" }),
-    h("p", { id: "order-missing", class: "muted", "aria-live": "polite" }),
     h(
-      "p",
-      { class: "buttons" },
-      h("button", { type: "button", "data-dialog": "close" }, "Cancel"),
-      h("button", { type: "submit", id: "order-go", class: "main", disabled: true }, action.label),
+      "div",
+      { class: "trial" },
+      h("div", { id: "order-trial", "aria-live": "polite" }),
+      h("button", { type: "button", class: "quiet", "data-dialog": "again" }, "Dry run again"),
+      h("p", { id: "order-override-row", hidden: true }, h("label", {}, h("input", { type: "checkbox", id: "order-override" }), " Override the failed checks, and have that recorded")),
+    ),
+    h(
+      "div",
+      { class: "pair" },
+      field("actor", "Your name", { maxlength: "100" }),
+      field("reason", "Reason", { maxlength: "500" }),
+    ),
+    field("confirmation", `Type ${collection.name} to confirm`, { spellcheck: "false", autocapitalize: "off" }),
+    h(
+      "div",
+      { class: "foot" },
+      h("p", { id: "order-missing", class: "muted", "aria-live": "polite" }),
+      h(
+        "p",
+        { class: "buttons" },
+        h("button", { type: "button", "data-dialog": "close" }, "Cancel"),
+        h("button", { type: "submit", id: "order-go", class: "main", disabled: true }, action.label),
+      ),
     ),
   );
 

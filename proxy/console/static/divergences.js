@@ -2,19 +2,9 @@
 
 import { ask } from "./api.js";
 import { byId, h, show } from "./dom.js";
-import { table } from "./evidence.js";
-import { count, moment, words } from "./format.js";
+import { count, keyWords, moment, words } from "./format.js";
+import { table } from "./panels.js";
 
-const KINDS = [
-  "STUCK_LAG",
-  "TRUE_MISMATCH",
-  "VERSION_CONFLICT",
-  "MISSING_IN_MIRROR",
-  "GHOST_IN_MIRROR",
-  "MIRROR_AHEAD",
-  "QUERY_MISMATCH",
-  "ERROR_PARITY",
-];
 const EVERY = 3_000;
 
 /** Shows the rows of one collection. */
@@ -22,10 +12,8 @@ export class DivergenceBrowser {
   #name = "";
   #askedAt = 0;
   #pages = 1;
-  #rows = [];
 
   constructor() {
-    byId("filter-kind").append(...KINDS.map((kind) => h("option", { value: kind }, words(kind))));
     byId("filter").addEventListener("change", () => this.#again());
     byId("filter").addEventListener("submit", (event) => event.preventDefault());
     byId("older").addEventListener("click", () => {
@@ -34,9 +22,10 @@ export class DivergenceBrowser {
     });
   }
 
-  /** @param {any} collection */
-  update(collection) {
+  /** @param {any} collection @param {string[]} kinds that there are */
+  update(collection, kinds) {
     byId("divergences").hidden = false;
+    show(byId("filter-kind"), option("", "any"), kinds.map((kind) => option(kind, words(kind))));
     const isOther = collection.name !== this.#name;
     this.#name = collection.name;
     if (isOther) this.#again();
@@ -46,11 +35,6 @@ export class DivergenceBrowser {
   /** Ask anew at once. */
   refresh() {
     this.#refresh();
-  }
-
-  /** @param {string} id */
-  row(id) {
-    return this.#rows.find((row) => row.id === id);
   }
 
   #again() {
@@ -64,9 +48,8 @@ export class DivergenceBrowser {
     try {
       const { rows, next } = await this.#read(name);
       if (name !== this.#name) return;
-      this.#rows = rows;
       byId("older").hidden = !next;
-      show(byId("rows"), rows.length ? rows.map(row) : h("p", { class: "muted" }, "None that fits."));
+      show(byId("rows"), rows.length ? rows.map(row) : h("p", { class: "muted" }, byId("filter-state").value === "open" ? "None is open." : "None that fits."));
     } catch (error) {
       show(byId("rows"), h("p", { class: "wrong" }, `The log cannot be read: ${error.message}`));
     }
@@ -86,6 +69,8 @@ export class DivergenceBrowser {
   }
 }
 
+const option = (value, text) => h("option", { value }, text);
+
 const row = (one) =>
   h(
     "details",
@@ -95,15 +80,16 @@ const row = (one) =>
       {},
       h("span", { class: "badge", "data-tone": one.state === "closed" ? "done" : "alarm" }, `${one.state === "closed" ? "■" : "✕"} ${one.state}`),
       h("span", { class: "kind" }, words(one.kind)),
-      h("code", { class: "key" }, one.key || "(of a query)"),
+      h("code", { class: "key" }, keyWords(one.key) || "(of a query)"),
       h("span", { class: "muted" }, `last seen ${moment(one.lastSeen)}, ${count(one.count)} ${one.count === 1 ? "time" : "times"}`),
     ),
     comparison(one),
     table([
+      ["Key", h("code", {}, one.key || "(of a query)")],
       ["Seen by", `${one.replica}, in a ${one.operation} at epoch ${one.epoch}`],
       ["First seen", moment(one.firstSeen)],
-      ["Trace", one.traceId || "not traced"],
-      ["Id", one.id],
+      ["Trace", one.traceId ? h("code", {}, one.traceId) : "not traced"],
+      ["Id", h("code", {}, one.id)],
     ]),
     one.state === "closed" ? null : h("p", {}, h("button", { type: "button", "data-repair": one.id }, "Repair…")),
   );
@@ -129,4 +115,9 @@ const side = (name, version) => h("th", { scope: "col" }, name, h("small", {}, v
 const difference = (one) =>
   h("tr", {}, h("th", { scope: "row" }, h("code", {}, one.path || "(query)")), value(one.primary), value(one.mirror));
 
-const value = (text) => h("td", {}, text === null ? h("span", { class: "muted" }, "absent") : h("code", {}, text));
+const REDACTED = "(redacted)";
+
+function value(text) {
+  if (text === null) return h("td", {}, h("span", { class: "muted" }, "absent"));
+  return h("td", {}, h("code", { class: text === REDACTED ? "muted" : null }, text));
+}

@@ -36,6 +36,18 @@ export function percent(part, whole) {
   return `${Math.min(share, 99.99).toFixed(2)} %`;
 }
 
+/** How far the reconciler is behind; unknown where it has not said. @param {any} feed */
+export const lagOf = (feed) => (feed?.counts.lag_ms === undefined ? "unknown" : span(feed.counts.lag_ms));
+
+/** A key as people read it: its values, where it is an object of such. @param {string} key */
+export function keyWords(key) {
+  try {
+    return Object.values(JSON.parse(key)).map((part) => (typeof part === "string" ? part : JSON.stringify(part))).join(" / ");
+  } catch {
+    return key;
+  }
+}
+
 const STORES = { mongodb: "MongoDB", dynamodb: "DynamoDB" };
 
 /** @param {string|null} store */

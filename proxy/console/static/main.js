@@ -1,6 +1,7 @@
 // The page: what is chosen, what is shown, and what happens on a click.
 
 import { actionNamed, REPAIR } from "./actions.js";
+import { answer, board, changes } from "./board.js";
 import { MatchChart } from "./chart.js";
 import { Dialog } from "./dialog.js";
 import { DivergenceBrowser } from "./divergences.js";
@@ -9,7 +10,6 @@ import { evidence } from "./evidence.js";
 import { clock } from "./format.js";
 import { follow } from "./live.js";
 import { showTrail } from "./trail.js";
-import { changes, verdictList } from "./verdicts.js";
 
 const NAME = "crossfade.actor";
 const dialog = new Dialog();
@@ -26,14 +26,15 @@ function chosen() {
 function render() {
   const collection = chosen();
   if (!collection) {
-    show(byId("verdicts"), h("p", { class: "muted" }, "No collection is declared."));
+    show(byId("verdicts"), h("p", { class: "muted" }, "No collection is declared: see docs/settings.md."));
     return;
   }
+  show(byId("answer"), answer(picture.collections));
   document.title = `${collection.name}: ${collection.verdict.word} – Crossfade`;
-  show(byId("verdicts"), verdictList(picture, collection.name));
+  show(byId("verdicts"), board(picture, collection.name));
   show(byId("collection"), evidence(picture, collection));
   chart.update(collection.name);
-  browser.update(collection);
+  browser.update(collection, picture.kinds);
   showTrail(collection);
 }
 
@@ -44,14 +45,14 @@ follow({
     picture = fresh;
     document.body.dataset.live = "yes";
     byId("trouble").hidden = true;
-    show(byId("connection"), `● Live from ${picture.replica}`);
+    show(byId("connection"), `Live from ${picture.replica}`);
     show(byId("seen"), clock(picture.at)); // outside of the status, which is read out whenever it changes
     render();
   },
   onTrouble(message) {
     document.body.dataset.live = "no";
     const since = picture ? `What you see is as of ${clock(picture.at)}: do not decide on it.` : "Nothing can be shown yet.";
-    show(byId("connection"), "✕ Not live");
+    show(byId("connection"), "Not live");
     show(byId("seen"));
     show(byId("trouble"), `✕ Not live: ${message}. ${since}`);
     byId("trouble").hidden = false;

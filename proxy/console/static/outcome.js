@@ -1,7 +1,7 @@
 // What became of an order: whether it was done, how long clients waited, and each step.
 
 import { h } from "./dom.js";
-import { checkList, table } from "./evidence.js";
+import { checkList, table } from "./panels.js";
 import { span, words } from "./format.js";
 
 /**
