@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bson import json_util
 
 from proxy.core.comparison import Kind
 from proxy.core.document import Document, Value
+from proxy.core.life import State, Step
 from proxy.core.version import Version
 
 REDACTED = "(redacted)"
@@ -30,7 +31,8 @@ class FieldDifference:
 class Divergence:
     """One difference between the stores. Times are milliseconds since 1970; versions None where absent.
 
-    `id` is the same for every replica that sees the same kind of difference on the same key.
+    `id` is the same for every replica that sees the same kind of difference on the same key. `history` has
+    the latest changes of `state` since it was first seen, oldest first.
     """
 
     id: str
@@ -47,7 +49,8 @@ class Divergence:
     replica: str
     trace_id: str = ""
     count: int = 1
-    state: str = "open"
+    state: State = State.OPEN
+    history: tuple[Step, ...] = field(default=(), compare=False)
 
 
 def diff(

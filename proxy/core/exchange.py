@@ -49,13 +49,18 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class DivergenceQuery:
-    """Which divergences to list, newest `last_seen` first; empty strings mean any."""
+    """Which divergences to list, newest `last_seen` first; empty strings mean any.
+
+    `is_unclosed` leaves out those that are closed, `since` those that were not seen since (milliseconds).
+    """
 
     collection: str = ""
     kind: str = ""
     state: str = ""
     limit: int = 100
     before: tuple[int, str] | None = None  # (last_seen, id) of the row before the page
+    is_unclosed: bool = False
+    since: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from proxy.core.document import Document
 from proxy.core.exchange import ApplyResult, DivergenceQuery, FeedBatch, Page, Segment
 from proxy.core.flag import AuditEntry, Flag, Job, JobRange, Replica
 from proxy.core.keys import Key
+from proxy.core.life import Event, State
 from proxy.core.query import PageRequest, Plan
 from proxy.core.stage import Published, StoreName
 from proxy.core.update import Update
@@ -232,17 +233,28 @@ class DivergenceLog(Protocol):
     """Where every replica's divergences are kept in one place."""
 
     async def record(self, divergence: Divergence) -> None:
-        """Add it, or count it again where its id is known (the first look is kept)."""
+        """Add it, or count it again where its id is known (the first look is kept): it is open again."""
         ...
 
     async def list(self, query: DivergenceQuery) -> list[Divergence]: ...
 
-    async def counts(self, collection: str, state: str = "open") -> dict[str, int]:
-        """How many there are by kind."""
+    async def get(self, ids: Sequence[str]) -> dict[str, Divergence]:
+        """Those of these ids that there are."""
+        ...
+
+    async def counts(self, collection: str, state: str = "") -> dict[str, int]:
+        """How many there are by kind, in one state; those that are not closed if none is named."""
+        ...
+
+    async def move(self, divergence_id: str, event: Event, who: str, evidence: str) -> State | None:
+        """Let a life go on (`core.life.follow`) by compare-and-set, and remember the step if it changed.
+
+        The new state; None where there is no such divergence, or the event has no place in its state.
+        """
         ...
 
     async def close(self, divergence_id: str, evidence: str) -> bool:
-        """Mark one as closed, with the reason; False when there is no such open divergence."""
+        """Mark one as closed, with the reason; False when there is no such unclosed divergence."""
         ...
 
 

@@ -16,6 +16,7 @@ from proxy.core.divergence import Divergence, FieldDifference
 from proxy.core.errors import NotFound, Reason
 from proxy.core.exchange import DivergenceQuery
 from proxy.core.flag import AuditEntry, Change, Flag, Job, Replica
+from proxy.core.life import MOST_STEPS, Event, State
 from proxy.core.ports import Control, DivergenceLog
 from proxy.core.stage import Stage
 from proxy.core.version import Version
@@ -314,3 +315,45 @@ async def test_a_closed_divergence_opens_when_it_is_seen_again(log: DivergenceLo
     assert await log.counts("jobs", "closed") == {"TRUE_MISMATCH": 1}
     await log.record(divergence(1))
     assert [(row.state, row.count) for row in await log.list(DivergenceQuery(state="open"))] == [("open", 2)]
+
+
+async def test_a_divergence_remembers_its_life_with_evidence(log: DivergenceLog) -> None:
+    await log.record(divergence(1))
+    await log.record(divergence(2))
+    assert await log.move("d1", Event.LOOK, "r1", "looks") is State.RECHECKING
+    assert await log.move("d1", Event.MEND, "r2", "$applied {it}") is State.REPAIRED
+    assert await log.counts("jobs") == {"TRUE_MISMATCH": 2}, "what is not closed counts"
+    assert await log.move("d1", Event.AGREE, "r2", "both equal") is State.CLOSED
+    assert await log.move("d1", Event.MEND, "r2", "too late") is None
+    assert await log.move("nobody", Event.LOOK, "r1", "looks") is None
+    await log.record(divergence(1, replica="r3", operation="verify"))
+    found = (await log.get(["d1", "nobody"]))["d1"]
+    assert [(step.state, step.who, step.evidence) for step in found.history] == [
+        (State.RECHECKING, "r1", "looks"),
+        (State.REPAIRED, "r2", "$applied {it}"),
+        (State.CLOSED, "r2", "both equal"),
+        (State.OPEN, "r3", "verify"),
+    ]
+    assert all(step.at > 1_600_000_000_000 for step in found.history)
+
+
+async def test_a_divergence_remembers_only_the_latest_of_a_long_life(log: DivergenceLog) -> None:
+    await log.record(divergence(1))
+    for number in range(MOST_STEPS):
+        await log.move("d1", Event.LOOK, "r1", f"look {number}")
+        await log.move("d1", Event.DIFFER, "r1", f"differs {number}")
+    [found] = (await log.get(["d1"])).values()
+    assert len(found.history) == MOST_STEPS
+    assert found.history[-1].evidence == f"differs {MOST_STEPS - 1}"
+
+
+async def test_divergences_are_selected_by_what_is_left_and_when_they_were_seen(log: DivergenceLog) -> None:
+    for number in range(1, 5):
+        await log.record(divergence(number))
+    await log.close("d2", "repaired")
+    await log.move("d3", Event.LOOK, "r1", "looks")
+    unclosed = await log.list(DivergenceQuery("jobs", is_unclosed=True))
+    assert [row.id for row in unclosed] == ["d4", "d3", "d1"]
+    assert [row.id for row in await log.list(DivergenceQuery("jobs", since=3))] == ["d4", "d3"]
+    both = DivergenceQuery("jobs", is_unclosed=True, since=2, limit=1)
+    assert [row.id for row in await log.list(replace(both, before=(4, "d4")))] == ["d3"]

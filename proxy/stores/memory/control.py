@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
 from proxy.core.divergence import Divergence
 from proxy.core.errors import NotFound, Reason
 from proxy.core.exchange import DivergenceQuery
 from proxy.core.flag import AuditEntry, Flag, Job, JobRange, Replica
+from proxy.core.life import MOST_STEPS, Event, State, Step, follow, target_of
 
 
 class MemoryControl:
@@ -145,31 +147,46 @@ class MemoryControl:
 class MemoryDivergences:
     """See `core.ports.DivergenceLog`."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+        self._clock = clock
         self._rows: dict[str, Divergence] = {}
 
     async def record(self, divergence: Divergence) -> None:
         known = self._rows.get(divergence.id)
-        if known is not None:
-            divergence = replace(known, last_seen=divergence.last_seen, count=known.count + 1, state="open")
-        self._rows[divergence.id] = divergence
+        if known is None:
+            self._rows[divergence.id] = divergence
+            return
+        last_seen = max(known.last_seen, divergence.last_seen)
+        seen = replace(known, last_seen=last_seen, count=known.count + divergence.count)
+        self._rows[divergence.id] = self._moved(seen, Event.SEE, divergence.replica, divergence.operation)
 
     async def list(self, query: DivergenceQuery) -> list[Divergence]:
         rows = sorted(self._rows.values(), key=lambda row: (row.last_seen, row.id), reverse=True)
         return [row for row in rows if _matches(row, query)][: query.limit]
 
-    async def counts(self, collection: str, state: str = "open") -> dict[str, int]:
-        rows = self._rows.values()
-        return dict(
-            Counter(row.kind.value for row in rows if row.collection == collection and row.state == state)
-        )
+    async def get(self, ids: Sequence[str]) -> dict[str, Divergence]:
+        return {one: self._rows[one] for one in ids if one in self._rows}
+
+    async def counts(self, collection: str, state: str = "") -> dict[str, int]:
+        query = DivergenceQuery(collection, state=state, is_unclosed=not state)
+        return dict(Counter(row.kind.value for row in self._rows.values() if _matches(row, query)))
+
+    async def move(self, divergence_id: str, event: Event, who: str, evidence: str) -> State | None:
+        row = self._rows.get(divergence_id)
+        if row is None or follow(row.state, event) is None:
+            return None
+        self._rows[divergence_id] = moved = self._moved(row, event, who, evidence)
+        return moved.state
 
     async def close(self, divergence_id: str, evidence: str) -> bool:
-        row = self._rows.get(divergence_id)
-        if row is None or row.state != "open":
-            return False
-        self._rows[divergence_id] = replace(row, state="closed")
-        return True
+        return await self.move(divergence_id, Event.AGREE, "", evidence) is not None
+
+    def _moved(self, row: Divergence, event: Event, who: str, evidence: str) -> Divergence:
+        state = target_of(event)
+        if state is row.state:
+            return row
+        step = Step(self._clock(), state, who, evidence)
+        return replace(row, state=state, history=(*row.history, step)[-MOST_STEPS:])
 
 
 def _stand(job: Job) -> tuple[str, str, int]:
@@ -182,5 +199,7 @@ def _matches(row: Divergence, query: DivergenceQuery) -> bool:
         query.collection in ("", row.collection)
         and query.kind in ("", row.kind.value)
         and query.state in ("", row.state)
+        and not (query.is_unclosed and row.state is State.CLOSED)
+        and row.last_seen >= query.since
         and (query.before is None or (row.last_seen, row.id) < query.before)
     )

@@ -11,6 +11,7 @@ from proxy.core.comparison import Kind
 from proxy.core.divergence import Divergence
 from proxy.core.errors import BadRequest, Refused
 from proxy.core.flag import AuditEntry, Change, Flag, Rehearsal
+from proxy.core.life import State
 from proxy.core.stage import Stage
 from proxy.core.version import Version
 from proxy.cutover import checks, rehearsal
@@ -77,7 +78,7 @@ def divergence(last_seen: int) -> Divergence:
 async def test_a_rehearsal_goes_back_by_itself_and_reports() -> None:
     async with town(Stage.MONGO_PRIMARY, tended=True) as (place, doors):
         place.outcomes.update(MATCH=100)
-        await place.divergences.record(replace(divergence(1), state="closed"))
+        await place.divergences.record(replace(divergence(1), state=State.CLOSED))
         began = time.monotonic()
         flag = await rehearse(place)
         assert flag.is_rehearsed and doors[0].published.stage is Stage.DYNAMO_PRIMARY
