@@ -32,10 +32,10 @@ MOMENTS = {
     "reconcile.before_apply": "A record is about to be brought to the mirror.",
     "reconcile.before_restamp": "A record of the primary is about to be given a version of its own.",
     "reconcile.before_purge": "A mirrored tombstone is about to be removed from MongoDB.",
-    "backfill.after_chunk": "A chunk is copied and not yet recorded.",
-    "backfill.before_checkpoint": "The backfill is about to save how far it is.",
+    "backfill.after_copy": "A document is copied and not yet recorded.",
+    "backfill.before_checkpoint": "The backfill is about to save how far a range is.",
     "verify.after_chunk": "A chunk is compared and not yet recorded.",
-    "verify.before_checkpoint": "The verify is about to save how far it is.",
+    "verify.before_checkpoint": "The verify, or a sample, is about to save how far a range is.",
 }
 """Every moment by its name."""
 

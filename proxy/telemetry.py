@@ -117,6 +117,12 @@ METRICS = (
         "Documents that backfills have seen, by what became of them.",
     ),
     Metric(
+        "crossfade.verify.documents",
+        MetricKind.COUNTER,
+        ("collection", "outcome"),
+        "Documents that verifies and samples compared (documents) or looked for in the primary (extras).",
+    ),
+    Metric(
         "crossfade.verify.divergences",
         MetricKind.COUNTER,
         ("collection", "outcome"),

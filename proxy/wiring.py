@@ -109,7 +109,7 @@ class App:
         self.reporters: dict[str, Reporter] = {}
         self.reconcilers: dict[str, Reconciler] = {}
         self.sites = {collection.name: self._site(collection) for collection in parts.collections}
-        self.workshop = Workshop(self.sites, self.membership.doors)
+        self.workshop = Workshop(parts.control, self.sites, self.membership.doors)
         self._tasks: list[asyncio.Task[None]] = []
         self._unprepared: list[CollectionStore] = []
         self.pipeline = Pipeline(self.lanes, parts.clock, parts.signals)

@@ -44,6 +44,7 @@ _KINDS: dict[str, Any] = {
 }
 
 STARTS = {"start-backfill": "backfill", "start-verify": "verify"}
+STOPS = {"stop-backfill": "backfill", "stop-verify": "verify"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,8 @@ async def carry_out(desk: Desk, name: str, verb: str, wish: Wish, actor: str) ->
         return await _abort(desk, status, wish, actor)
     if verb in STARTS:
         return await _start(desk, status, STARTS[verb], wish)
+    if verb in STOPS:
+        return await _stop(desk, status, STOPS[verb], wish)
     if verb == "repair":
         return await mend(desk, status, wish.divergence, is_trial=wish.dry_run)
     raise NotFound(f"there is no order named {verb!r}", Reason.NOT_FOUND, field="verb")
@@ -147,11 +150,24 @@ async def _start(desk: Desk, status: CollectionStatus, kind: str, wish: Wish) ->
     return told(checks, executed=True, message=f"the {kind} is {job.state}")
 
 
+async def _stop(desk: Desk, status: CollectionStatus, kind: str, wish: Wish) -> Json:
+    is_running, evidence = _running(status, kind)
+    checks = (GateCheck("running", is_running, evidence, overridable=False),)
+    if wish.dry_run or not is_running:
+        return told(checks)
+    await desk.workshop.pause_job(status.flag.collection, kind)
+    return told(checks, executed=True, message=f"the {kind} stops at its next checkpoint")
+
+
 def _is_not_running(status: CollectionStatus, kind: str) -> GateCheck:
+    is_running, evidence = _running(status, kind)
+    return GateCheck("not_running", not is_running, evidence, overridable=False)
+
+
+def _running(status: CollectionStatus, kind: str) -> tuple[bool, str]:
     job = status.jobs.get(kind)
     is_running = job is not None and job.state == "running"
-    evidence = f"the {kind} is {job.state}" if job else f"no {kind} has run"
-    return GateCheck("not_running", not is_running, evidence, overridable=False)
+    return is_running, f"the {kind} is {job.state}" if job else f"no {kind} has run"
 
 
 def _one_line(text: str) -> str:

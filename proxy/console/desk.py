@@ -28,6 +28,10 @@ class Workshop(Protocol):
         """Start a "backfill" or "verify" and return at once, with the running one where there is one."""
         ...
 
+    async def pause_job(self, collection: str, kind: str) -> Job:
+        """Have whoever runs it stop at a checkpoint. Raises Refused where none is running."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:

@@ -1,141 +1,80 @@
 """Copies what the primary held before there was a mirror, under live traffic, by conditional mirror writes.
 
-Invariants: nothing is written over a newer version; a document that changes or goes while it is copied is the
-feed's business, and the feed is followed from before the copy begins; a document that the mirror cannot hold
-is quarantined and the others go on.
+A job that any number of workers share (see `shift`); what becomes of one range is said in `copying`.
+
+Invariant: the feed is followed from before the first range is begun, so that a document which changes or goes
+while it is copied is the feed's business.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
-from proxy.core.errors import CrossfadeError, Reason, Refused
-from proxy.core.exchange import ApplyResult, ApplyStatus, Segment
+from proxy.core.errors import Reason, Refused
+from proxy.core.exchange import Segment
 from proxy.core.flag import Job
-from proxy.core.ports import Door
-from proxy.core.version import Record
-from proxy.faultpoint import faultpoint
+from proxy.reconcile.charter import AS_IT_IS, Charter, JobOrder, Layout
 from proxy.reconcile.checkpoint import KIND, place_in
-from proxy.reconcile.job import Scan, run_scan
-from proxy.reconcile.key import Result
-from proxy.reconcile.progress import chunks_of
-from proxy.reconcile.quarantine import Quarantine
-from proxy.reconcile.rate import Rate
-from proxy.reconcile.settler import Settler, Superseded
-from proxy.reconcile.site import Site
+from proxy.reconcile.copying import copy_range
+from proxy.reconcile.job import begin
+from proxy.reconcile.key import Pair
+from proxy.reconcile.pacing import Pacing
+from proxy.reconcile.progress import Progress, ranges_for
+from proxy.reconcile.shift import work
+from proxy.reconcile.site import Outlook, Site
 
 FEED_TIMEOUT = 15.0
 """Seconds to wait for a reconciler to hold a position before the copy may begin."""
 
 
-@dataclass(frozen=True, slots=True)
-class BackfillOptions:
-    """How a backfill proceeds; none of it can be changed for a job that is taken up again but `rate`.
+class Backfill:
+    """See `trade.Trade`. Its counts are those of `copying.copy_range`."""
 
-    `rate` limits documents a second (None: no limit); `chunk` is how many documents are in flight in each of
-    `segments` parallel parts.
-    """
+    kind = craft = "backfill"
 
-    segments: int = 4
-    chunk: int = 8
-    rate: float | None = None
+    def lay_out(self, documents: int) -> Layout:
+        return Layout(ranges_for(documents), documents)
 
-
-async def backfill(site: Site, door: Door, options: BackfillOptions | None = None) -> Job:
-    """The finished job "backfill"; its counts: copied, present (already there), settled (needed a closer
-    look) and quarantined. Raises as `job.run_scan` does, and Refused when nobody follows the feed."""
-    options = options or BackfillOptions()
-    await _await_feed(site, door)
-    return await run_scan(site, door, "backfill", options.segments, lambda scan: _Copy(scan, options).run())
-
-
-async def _await_feed(site: Site, door: Door) -> None:
-    """What changes while it is copied must be seen by a feed whose position is older than the copy."""
-    try:
-        async with asyncio.timeout(FEED_TIMEOUT):
-            while not await _is_followed(site, door):  # noqa: ASYNC110 - another process saves it
-                await asyncio.sleep(0.05)
-    except TimeoutError as error:
-        message = f"no reconciler follows the primary of {site.name}: changes would be missed"
-        raise Refused(message, Reason.STAGE_NOT_ALLOWED) from error
-
-
-async def _is_followed(site: Site, door: Door) -> bool:
-    job = await site.control.job(site.name, KIND)
-    return place_in(job, door.published.stage.primary) is not None
-
-
-class _Copy:
-    """One run of a backfill."""
-
-    def __init__(self, scan: Scan, options: BackfillOptions) -> None:
-        self._scan = scan
-        self._options = options
-        self._rate = Rate(options.rate)
-        self._settler = Settler(scan.site, scan.pair, Quarantine())
-
-    async def run(self) -> None:
+    async def require(self, site: Site, outlook: Outlook) -> None:
+        """What changes while it is copied must be seen by a feed whose position is older than the copy."""
         try:
-            async with asyncio.TaskGroup() as group:
-                for part in range(len(self._scan.progress.parts)):
-                    group.create_task(self._copy_part(part))
-        except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+            async with asyncio.timeout(FEED_TIMEOUT):
+                while not await _is_followed(site, outlook):  # noqa: ASYNC110 - another process saves it
+                    await asyncio.sleep(0.05)
+        except TimeoutError as error:
+            message = f"no reconciler follows the primary of {site.name}: changes would be missed"
+            raise Refused(message, Reason.STAGE_NOT_ALLOWED) from error
 
-    async def _copy_part(self, number: int) -> None:
-        """To the part's end, starting over from where it stands whenever the primary does not answer."""
-        part = self._scan.progress.parts[number]
-        while not part.is_done:
-            await self._scan.persist(lambda: self._copy_on(number))
+    async def work(
+        self, site: Site, pair: Pair, charter: Charter, number: int, progress: Progress, pacing: Pacing
+    ) -> None:
+        await copy_range(site, pair, Segment(number, charter.ranges), progress, pacing)
 
-    async def _copy_on(self, number: int) -> None:
-        progress, pair = self._scan.progress, self._scan.pair
-        segment = Segment(number, len(progress.parts))
-        records: Any = pair.primary.scan(segment, progress.parts[number].after)
-        async with aclosing(records):
-            async for chunk in chunks_of(records, self._options.chunk):
-                await self._rate.take(len(chunk))
-                self._scan.check()
-                begun = progress.begin(number, chunk[-1].key)
-                begun.counts = await self._copy_chunk(chunk)
-                await faultpoint("backfill.after_chunk")
-                progress.complete(number, begun)
-        progress.finish(number)
+    def done(self, counts: Mapping[str, int]) -> int:
+        return sum(counts.values())
 
-    async def _copy_chunk(self, chunk: Sequence[Record]) -> Counter[str]:
-        counts = Counter(await asyncio.gather(*map(self._copy, chunk)))
+    def tell(self, site: Site, counts: Mapping[str, int]) -> None:
         for outcome, amount in counts.items():
-            self._scan.site.signals.count(
-                "crossfade.backfill.documents", amount, collection=self._scan.site.name, outcome=outcome
-            )
-        return counts
+            site.signals.count("crossfade.backfill.documents", amount, collection=site.name, outcome=outcome)
 
-    async def _copy(self, record: Record) -> str:
-        try:
-            applied = await self._scan.pair.mirror.apply(record)
-        except CrossfadeError:
-            return await self._settle(record)
-        if applied.status is ApplyStatus.APPLIED:
-            return "copied"
-        return "present" if _is_the_same(applied, record) else await self._settle(record)
-
-    async def _settle(self, record: Record) -> str:
-        """Whatever was in the way: look at what both stores hold now."""
-        try:
-            [outcome] = await self._settler.settle([record.key], False)
-        except Superseded:
-            message = f"the stage of {self._scan.site.name} has changed: start the backfill again"
-            raise Refused(message, Reason.STAGE_NOT_ALLOWED) from None
-        return "quarantined" if outcome.result is Result.QUARANTINED else "settled"
+    async def conclude(self, site: Site, pair: Pair, job: Job) -> None:
+        """Nothing is due."""
 
 
-def _is_the_same(applied: ApplyResult, record: Record) -> bool:
-    existing = applied.existing
-    if applied.status is not ApplyStatus.ALREADY_THERE:
-        return False
-    return existing is None or existing.document == record.document
+BACKFILL = Backfill()
+
+
+async def backfill(site: Site, outlook: Outlook, order: JobOrder = AS_IT_IS) -> Job:
+    """Begin or join in the collection's backfill, and work at it until it runs no more; the job as it is
+    then.
+
+    Raises what `job.begin` and `shift.work` do, and Refused when nobody follows the feed.
+    """
+    job = await begin(site, outlook, BACKFILL, order)
+    return await work(site, outlook, BACKFILL, job)
+
+
+async def _is_followed(site: Site, outlook: Outlook) -> bool:
+    job = await site.control.job(site.name, KIND)
+    return place_in(job, outlook.published.stage.primary) is not None

@@ -1,159 +1,133 @@
-"""A long scan as a job of its collection: one at a time by lease, checkpointed, resumable by anybody.
+"""The life of a job that many workers share: begun, paused, gone on with, failed and finished, each by
+compare-and-set.
 
-A job belongs to the roles under which it began; when another store becomes the primary, it ends as failed.
+    (none) --begin--> running --pause--> paused --begin--> running --finish--> finished
+                         |--fail--> failed
+
+Invariants: a collection has one run of a kind at a time; a run belongs to the primary under which it began,
+and to the mirror that was kept up since; whoever finds another run in the job's place has nothing to say.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
-from proxy.core.errors import Contended, CrossfadeError, Reason, Refused
-from proxy.core.flag import Flag, Job
-from proxy.core.ports import Door
-from proxy.core.stage import Published
-from proxy.faultpoint import faultpoint
+from proxy.core.errors import Contended, Reason, Refused
+from proxy.core.flag import Job
+from proxy.core.ports import Control
+from proxy.reconcile.charter import AS_IT_IS, Charter, JobOrder, charter_of
 from proxy.reconcile.key import Pair
 from proxy.reconcile.lease import Lease
-from proxy.reconcile.progress import Progress
-from proxy.reconcile.site import Site
+from proxy.reconcile.site import Outlook, Site
+from proxy.reconcile.trade import Trade
 
-_log = logging.getLogger("crossfade.reconcile")
-_T = TypeVar("_T")
+RUNNING, PAUSED, FINISHED, FAILED = "running", "paused", "finished", "failed"
 
-LEASE = 10.0
-CHECKPOINT = 1.0
-"""Seconds of work that a crash may cost."""
-LONGEST_PAUSE = 2.0
+_ALONE = 5.0
+"""Seconds for which one replica may be the only one that begins a job."""
 
 
-@dataclass(slots=True)
-class Scan:
-    """A running job: its stores in their roles, how far it is, and what is saved of it."""
-
-    site: Site
-    door: Door
-    kind: str
-    published: Published
-    pair: Pair
-    progress: Progress
-    job: Job
-    failure: str = ""
-
-    @property
-    def name(self) -> str:
-        """What makes it the same scan after a crash: what it does, and in which direction."""
-        return scan_name(self.kind, self.published)
-
-    def check(self) -> None:
-        """Raises Refused when another store has become the primary since."""
-        stage = self.door.published.stage
-        if stage.primary is not self.published.stage.primary or stage.mirror is None:
-            raise Refused(f"the stage of {self.site.name} has changed: start the {self.kind} again")
-
-    async def persist(self, call: Callable[[], Awaitable[_T]]) -> _T:
-        """Call until the stores answer."""
-        pause = 0.05
-        while True:
-            self.check()
-            try:
-                return await call()
-            except CrossfadeError as error:
-                _log.warning("the %s of %s waits for a store: %s", self.kind, self.site.name, error)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
-
-    async def save(self, state: str, message: str = "") -> Job:
-        await faultpoint(f"{self.kind}.before_checkpoint")
-        self.job = replace(
-            self.job,
-            state=state,
-            updated_at=await self.site.control.now(),
-            counts=dict(self.progress.counts),
-            position=self.progress.to_text(self.name),
-            message=message,
-        )
-        await self.site.control.save_job(self.job)
-        return self.job
+def pair_of(site: Site, outlook: Outlook) -> Pair:
+    """The stores in their present roles. Raises Refused where there is no mirror."""
+    pair = site.pair(outlook.published)
+    if pair is None:
+        stage = outlook.published.stage.value
+        raise Refused(f"{site.name} has no mirror in {stage}", Reason.STAGE_NOT_ALLOWED)
+    return pair
 
 
-def scan_name(kind: str, published: Published) -> str:
-    return f"{kind} {published.stage.primary.value}"
+async def begin(site: Site, outlook: Outlook, trade: Trade, order: JobOrder) -> Job:
+    """The running job: the one that runs already, the one that was paused, or a new one.
 
-
-async def run_scan(
-    site: Site, door: Door, kind: str, parts: int, work: Callable[[Scan], Coroutine[Any, Any, None]]
-) -> Job:
-    """Do `work` as the collection's job `kind`, going on where an unfinished one stopped.
-
-    Raises Contended when another replica is at it, Refused where there is no mirror or the stage changes.
-    Cancelling pauses it: the job stays "running" and may be taken up again by anyone.
+    Limits that the order names hold from now on. Raises Refused where there is no mirror, or nothing to go on
+    with if that alone is wanted; Contended where another replica is about to begin one.
     """
-    lease = Lease(site.control, f"{kind}/{site.name}", site.replica, LEASE)
-    if not await lease.hold():
-        raise Contended(f"another replica runs the {kind} of {site.name}")
+    pair = pair_of(site, outlook)
+    async with _alone(site, trade.kind):
+        while True:
+            job = await site.control.job(site.name, trade.kind)
+            if job is None or not await _is_to_go_on(site, outlook, job, order):
+                if order.only_resume:
+                    raise Refused(f"no {trade.kind} of {site.name} is paused", Reason.STAGE_NOT_ALLOWED)
+                return await _begin_anew(site, outlook, trade, pair, order)
+            if changed := await _swap(site.control, job, RUNNING, order):
+                return changed
+
+
+async def pause(site: Site, kind: str) -> Job:
+    """Have all workers stop at a checkpoint. Raises Refused where none is running."""
+    while True:
+        job = await site.control.job(site.name, kind)
+        if job is None or job.state != RUNNING:
+            raise Refused(f"no {kind} of {site.name} is running", Reason.STAGE_NOT_ALLOWED)
+        if paused := await _swap(site.control, job, PAUSED, AS_IT_IS):
+            return paused
+
+
+async def fail(site: Site, kind: str, run: str, message: str) -> None:
+    """End a run that cannot go on, unless it has ended, or another one has begun."""
+    while True:
+        job = await site.control.job(site.name, kind)
+        if job is None or not is_run(job, run) or job.state != RUNNING:
+            return
+        now = await site.control.now()
+        if await site.control.swap_job(job, replace(job, state=FAILED, message=message, updated_at=now)):
+            return
+
+
+def is_run(job: Job | None, run: str) -> bool:
+    """Whether this is the job of a run."""
+    charter = charter_of(job)
+    return charter is not None and charter.run == run
+
+
+async def _is_to_go_on(site: Site, outlook: Outlook, job: Job, order: JobOrder) -> bool:
+    """Whether the job may be gone on with: not if the mirror was absent in between, or is the primary now."""
+    charter = charter_of(job)
+    if charter is None or charter.primary is not outlook.published.stage.primary:
+        return False
+    if job.state == PAUSED and order.anew:
+        return False
+    flag = await site.control.flag(site.name)
+    return job.state in (RUNNING, PAUSED) and job.epoch >= flag.mirrored_since
+
+
+async def _begin_anew(site: Site, outlook: Outlook, trade: Trade, pair: Pair, order: JobOrder) -> Job:
+    published, now = outlook.published, await site.control.now()
+    layout = trade.lay_out(await pair.primary.estimate())
+    run = site.clock.new_op().hex()
+    charter = Charter(run, published.stage.primary, layout.ranges, layout.most).limited(order)
+    text, total = charter.to_text(), layout.total
+    job = Job(site.name, trade.kind, RUNNING, published.epoch, now, now, {}, text, total=total)
+    await site.control.save_job(job)
+    return job
+
+
+async def _swap(control: Control, job: Job, state: str, order: JobOrder) -> Job | None:
+    """Give the job a state, and its charter the limits of an order; None where it has changed meanwhile."""
+    charter = charter_of(job)
+    position = charter.limited(order).to_text() if charter else job.position
+    if (state, position) == (job.state, job.position):
+        return job
+    changed = replace(job, state=state, position=position, message="", updated_at=await control.now())
+    return changed if await control.swap_job(job, changed) else None
+
+
+@asynccontextmanager
+async def _alone(site: Site, kind: str) -> AsyncIterator[None]:
+    """While nobody else begins a job of the kind. Raises Contended if that takes too long."""
+    holder = f"{site.replica}/{site.clock.new_op().hex()}"
+    lease = Lease(site.control, f"begin/{kind}/{site.name}", holder, _ALONE)
     try:
-        scan = await _open(site, door, kind, parts)
-        return await _drive(scan, lease, work)
+        async with asyncio.timeout(_ALONE):
+            while not await lease.hold():  # noqa: ASYNC110 - another process has it
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise Contended(f"another replica begins the {kind} of {site.name}") from None
+    try:
+        yield
     finally:
         await lease.release()
-
-
-async def _open(site: Site, door: Door, kind: str, parts: int) -> Scan:
-    published = door.published
-    pair = site.pair(published)
-    if pair is None:
-        raise Refused(f"{site.name} has no mirror in {published.stage.value}", Reason.STAGE_NOT_ALLOWED)
-    flag = await site.control.flag(site.name)
-    job = await site.control.job(site.name, kind)
-    now = await site.control.now()
-    progress = _resumed(job, flag, scan_name(kind, published))
-    if job is None or progress is None:
-        job = Job(site.name, kind, "running", published.epoch, now, now, {})
-        progress = Progress(parts)
-    scan = Scan(site, door, kind, published, pair, progress, job)
-    await scan.save("running")
-    return scan
-
-
-def _resumed(job: Job | None, flag: Flag, scan: str) -> Progress | None:
-    """The progress of an unfinished job, unless the mirror was absent in between."""
-    if job is None or job.state != "running" or job.epoch < flag.mirrored_since:
-        return None
-    return Progress.from_text(job.position, scan, job.counts)
-
-
-async def _drive(scan: Scan, lease: Lease, work: Callable[[Scan], Coroutine[Any, Any, None]]) -> Job:
-    """Work and save until the work is done; save once more when it is cut off."""
-    task = asyncio.create_task(work(scan), name=f"{scan.kind}.{scan.site.name}")
-    try:
-        while not task.done():
-            await asyncio.wait({task}, timeout=CHECKPOINT)
-            await _keep(scan, lease)
-        task.result()
-    except asyncio.CancelledError:
-        await _stop(task)
-        await _keep(scan, lease)
-        raise
-    except CrossfadeError as error:
-        await _stop(task)
-        await scan.save("failed", error.message)
-        raise
-    return await scan.save("finished")
-
-
-async def _keep(scan: Scan, lease: Lease) -> None:
-    """A checkpoint that cannot be written costs work after a crash, and nothing else."""
-    try:
-        await lease.hold()
-        await scan.save("running")
-    except CrossfadeError as error:
-        _log.warning("no checkpoint of the %s of %s: %s", scan.kind, scan.site.name, error)
-
-
-async def _stop(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

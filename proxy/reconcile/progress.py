@@ -1,12 +1,11 @@
-"""How far a scan in parallel parts has come: enough to go on after a crash without missing a document.
+"""How far one range of a scan is done: enough to go on after a crash without missing a document.
 
-Invariant: a part stands after a chunk only when that chunk and all before it are complete, and counts include
-exactly the chunks that it stands after. So a chunk is done again at worst, and never counted twice.
+Invariant: a range stands after a chunk only when that chunk and all before it are complete, and its counts
+include exactly the chunks that it stands after. So a chunk is done again at worst, and never counted twice.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,10 @@ from proxy.core.version import Record
 CHUNK_BYTES = 2 * 1024 * 1024
 """What bounds the memory of a scan, whatever the size of the documents."""
 
+PER_RANGE = 5_000
+"""Documents of a range: enough to be worth its checkpoints, few enough to share and to take over."""
+LEAST_RANGES, MOST_RANGES = 4, 1_000
+
 _READING = json_util.JSONOptions(
     json_mode=json_util.JSONMode.CANONICAL,
     tz_aware=False,
@@ -30,19 +33,21 @@ _READING = json_util.JSONOptions(
 
 @dataclass(slots=True)
 class Chunk:
-    """Consecutive records of one part, from the moment they are read to the moment they are done with."""
+    """Consecutive records, from the moment they are read; `counts` is what became of them, None till then."""
 
     last: Key
-    counts: Counter[str] = field(default_factory=Counter)
-    is_complete: bool = False
+    counts: Mapping[str, int] | None = None
 
 
 @dataclass(slots=True)
-class Part:
-    """One part of a scan: after which key to go on (None: from the start), and whether it was read to its
-    end; some of its chunks may still be worked on then."""
+class Progress:
+    """After which key to go on (None: from the start), what was counted up to there, and whether all is done.
+
+    Shared by whoever works on the range and whoever saves it; neither waits for the other.
+    """
 
     after: Key | None = None
+    counts: Counter[str] = field(default_factory=Counter)
     is_done: bool = False
     chunks: deque[Chunk] = field(default_factory=deque)
 
@@ -51,50 +56,40 @@ class Part:
         """The last key that anybody has begun to work on in this process."""
         return self.chunks[-1].last if self.chunks else self.after
 
-
-class Progress:
-    """The parts of one scan, and what was counted in all that they stand after."""
-
-    def __init__(self, parts: int, counts: Mapping[str, int] | None = None) -> None:
-        self.parts = [Part() for _ in range(parts)]
-        self.counts: Counter[str] = Counter(counts or {})
-
-    def begin(self, part: int, last: Key) -> Chunk:
+    def begin(self, last: Key) -> Chunk:
         """A chunk that ends with `last` is being worked on."""
         chunk = Chunk(last)
-        self.parts[part].chunks.append(chunk)
+        self.chunks.append(chunk)
         return chunk
 
-    def complete(self, part: int, chunk: Chunk) -> None:
-        """A chunk is done; the part moves up as far as everything is."""
-        chunk.is_complete = True
-        chunks = self.parts[part].chunks
-        while chunks and chunks[0].is_complete:
+    def complete(self, chunk: Chunk, counts: Mapping[str, int]) -> None:
+        """A chunk is done; the range moves up as far as everything is."""
+        chunk.counts = counts
+        chunks = self.chunks
+        while chunks and chunks[0].counts is not None:
             done = chunks.popleft()
-            self.parts[part].after = done.last
-            self.counts += done.counts
+            self.after = done.last
+            for name, amount in (done.counts or {}).items():
+                self.counts[name] += amount
 
-    def finish(self, part: int) -> None:
-        self.parts[part].is_done = True
+    def forget(self) -> None:
+        """Whoever worked on the chunks that are not complete has stopped: they are to be done again."""
+        self.chunks.clear()
 
-    def to_text(self, scan: str) -> str:
-        """The checkpoint of the scan named `scan`; another scan cannot be resumed from it."""
-        parts = [[part.is_done and not part.chunks, _write(part.after)] for part in self.parts]
-        return json.dumps({"scan": scan, "parts": parts})
+    @property
+    def position(self) -> str:
+        """Where it stands, as text; empty at the start."""
+        return "" if self.after is None else write_key(self.after)
 
     @classmethod
-    def from_text(cls, text: str, scan: str, counts: Mapping[str, int]) -> Progress | None:
-        """The progress of this very scan; None for any other text."""
-        try:
-            data = json.loads(text)
-            if data["scan"] != scan:
-                return None
-            progress = cls(len(data["parts"]), counts)
-            for part, (is_done, after) in zip(progress.parts, data["parts"], strict=True):
-                part.is_done, part.after = is_done, _read(after)
-        except (ValueError, KeyError, TypeError):
-            return None
-        return progress
+    def at(cls, position: str, counts: Mapping[str, int]) -> Progress:
+        """The progress that a position and its counts were taken from."""
+        return cls(read_key(position) if position else None, Counter(counts))
+
+
+def ranges_for(documents: int) -> int:
+    """How many ranges a scan of about so many documents is divided into."""
+    return min(MOST_RANGES, max(LEAST_RANGES, -(-documents // PER_RANGE)))
 
 
 async def chunks_of(records: AsyncIterator[Record], size: int) -> AsyncIterator[list[Record]]:
@@ -102,7 +97,7 @@ async def chunks_of(records: AsyncIterator[Record], size: int) -> AsyncIterator[
     chunk: list[Record] = []
     weight = 0
     async for record in records:
-        bytes_more = len(record.document.to_bson()) if record.document else 0
+        bytes_more = size_of(record)
         if chunk and (len(chunk) == size or weight + bytes_more > CHUNK_BYTES):
             yield chunk
             chunk, weight = [], 0
@@ -112,14 +107,17 @@ async def chunks_of(records: AsyncIterator[Record], size: int) -> AsyncIterator[
         yield chunk
 
 
-def _write(key: Key | None) -> str | None:
-    if key is None:
-        return None
+def size_of(record: Record) -> int:
+    """The bytes of a record's document in BSON; 0 of a tombstone."""
+    return len(record.document.to_bson()) if record.document else 0
+
+
+def write_key(key: Key) -> str:
+    """A key as text that leads back to it, types included."""
     return json_util.dumps(list(key.values), json_options=json_util.CANONICAL_JSON_OPTIONS)
 
 
-def _read(text: str | None) -> Key | None:
-    if text is None:
-        return None
+def read_key(text: str) -> Key:
+    """The key that `write_key` wrote."""
     values: list[Any] = json_util.loads(text, json_options=_READING)
     return Key(tuple(values))

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from proxy.core.collection import Collection
 from proxy.core.finding import Finding, describe
 from proxy.core.ports import Clock, CollectionStore, Control, DivergenceLog, Feed, Signals
 from proxy.core.stage import Published, StoreName
 from proxy.reconcile.key import Pair
+
+
+class Outlook(Protocol):
+    """What whoever moves documents sees of a collection's flag."""
+
+    @property
+    def published(self) -> Published:
+        """The newest published stage that is known here."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,79 +1,119 @@
-"""Runs backfills and verifies in the background of this replica, started by operators.
+"""The backfills and verifies that this process works at: those that it was asked for, or all that run.
 
-A job that is running anywhere is not started twice: its lease, and its state in the control store, say so.
+A job that is running is never begun twice: whoever is asked for it joins in.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 
 from proxy.core.errors import CrossfadeError, NotFound, Reason
 from proxy.core.flag import Job
-from proxy.core.ports import Door
-from proxy.reconcile.backfill import backfill
-from proxy.reconcile.site import Site
-from proxy.reconcile.verify import verify
+from proxy.core.ports import Control
+from proxy.reconcile.backfill import BACKFILL
+from proxy.reconcile.charter import AS_IT_IS, JobOrder, charter_of
+from proxy.reconcile.job import begin, pause
+from proxy.reconcile.shift import work
+from proxy.reconcile.site import Outlook, Site
+from proxy.reconcile.trade import Trade
+from proxy.reconcile.verify import Verify
 
 _log = logging.getLogger("crossfade.jobs")
 
-KINDS = ("backfill", "verify")
+LOOK = 1.0
+"""Seconds between two looks for jobs that others have begun."""
 
 
 class Workshop:
-    """The jobs of every collection on this replica."""
+    """The jobs of every collection in this process."""
 
-    def __init__(self, sites: Mapping[str, Site], doors: Mapping[str, Door]) -> None:
+    def __init__(self, control: Control, sites: Mapping[str, Site], outlooks: Mapping[str, Outlook]) -> None:
+        self._control = control
         self._sites = sites
-        self._doors = doors
+        self._outlooks = outlooks
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._wanted: dict[tuple[str, str], tuple[Trade, Job]] = {}
 
-    async def start_job(self, collection: str, kind: str) -> Job:
-        """Start a "backfill" or "verify" and return at once, with the job as it begins.
+    async def start_job(
+        self, collection: str, kind: str, order: JobOrder = AS_IT_IS, share: float = 1.0
+    ) -> Job:
+        """Begin a "backfill", "verify" or "sample" (of a `share` of the documents), go on with a paused one
+        or join in the one that runs, and return at once with the job as it is.
 
-        The one that this replica is running already is returned as it stands. One that another replica runs
-        ends this one at its lease.
+        Raises Refused where there is no mirror, or nothing is paused that alone was to be gone on with.
         """
-        assert kind in KINDS, kind
-        site = self._sites.get(collection)
-        if site is None:
-            raise NotFound(f"there is no collection named {collection!r}", Reason.UNKNOWN_COLLECTION)
-        if (collection, kind) in self._tasks:
-            return await site.control.job(collection, kind) or self._first(site, kind)
-        begun = self._first(site, kind)
-        task = asyncio.create_task(self._run(site, kind), name=f"{kind}.{collection}")
-        self._tasks[collection, kind] = task
-        task.add_done_callback(lambda _: self._tasks.pop((collection, kind), None))
-        return begun
+        site, trade = self._site(collection), trade_of(kind, share)
+        job = await begin(site, self._outlooks[collection], trade, order)
+        self._join(site, trade, job)
+        return job
+
+    async def pause_job(self, collection: str, kind: str) -> Job:
+        """Have all who work at the job stop at a checkpoint; starting it goes on from there.
+
+        Raises Refused where none is running, NotFound for an unknown collection.
+        """
+        return await pause(self._site(collection), kind)
+
+    async def join_all(self) -> None:
+        """Join in whatever job runs anywhere, for ever."""
+        while True:
+            with contextlib.suppress(CrossfadeError):
+                await self._join_running()
+            await asyncio.sleep(LOOK)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether this process works at any job."""
+        return bool(self._tasks)
 
     async def stop(self) -> None:
-        """Stop at the last checkpoint; whoever starts the job again goes on from there."""
+        """Stop at the last document; whoever starts the job again, or works at it too, goes on from there."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _first(self, site: Site, kind: str) -> Job:
-        now = site.clock.now()
-        epoch = self._doors[site.name].published.epoch
-        return Job(site.name, kind, "running", epoch, now, now, {})
+    async def _join_running(self) -> None:
+        for job in await self._control.running_jobs():
+            if job.collection in self._sites and charter_of(job) is not None:
+                self._join(self._sites[job.collection], trade_of(job.kind), job)
 
-    async def _run(self, site: Site, kind: str) -> None:
-        work = backfill if kind == "backfill" else verify
-        try:
-            await work(site, self._doors[site.name])
-        except CrossfadeError as error:
-            _log.error("the %s of %s ended: %s", kind, site.name, error)
-            await self._note_failure(site, kind, error.message)
+    def _join(self, site: Site, trade: Trade, job: Job) -> None:
+        """Work at it, or have the task that is about to leave it stay."""
+        place = (site.name, trade.kind)
+        self._wanted[place] = (trade, job)
+        if place not in self._tasks:
+            self._tasks[place] = asyncio.create_task(self._run(site, place), name=f"{trade.kind}.{site.name}")
 
-    async def _note_failure(self, site: Site, kind: str, message: str) -> None:
-        """A job that could not even begin leaves word for whoever waits for it."""
+    async def _run(self, site: Site, place: tuple[str, str]) -> None:
         try:
-            job = await site.control.job(site.name, kind)
-            if job is None or job.state != "running":
-                failed = replace(job or self._first(site, kind), state="failed", message=message)
-                await site.control.save_job(replace(failed, updated_at=site.clock.now()))
+            while wanted := self._wanted.pop(place, None):
+                await self._work(site, *wanted)
+        finally:
+            self._tasks.pop(place, None)
+
+    async def _work(self, site: Site, trade: Trade, job: Job) -> None:
+        try:
+            await work(site, self._outlooks[site.name], trade, job)
         except CrossfadeError as error:
-            _log.error("the failure of the %s of %s is not recorded: %s", kind, site.name, error)
+            _log.error("the %s of %s ended: %s", trade.kind, site.name, error)
+
+    def _site(self, collection: str) -> Site:
+        if collection not in self._sites:
+            raise NotFound(f"there is no collection named {collection!r}", Reason.UNKNOWN_COLLECTION)
+        return self._sites[collection]
+
+
+def trade_of(kind: str, share: float = 1.0) -> Trade:
+    """How a kind of job is done. Raises NotFound for one that cannot be started."""
+    match kind:
+        case "backfill":
+            return BACKFILL
+        case "verify":
+            return Verify()
+        case "sample":
+            return Verify(share=share)
+    raise NotFound(f"there is no job {kind!r} to start", Reason.NOT_FOUND, field="kind")

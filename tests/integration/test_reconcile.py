@@ -16,10 +16,10 @@ from proxy.core.stage import Published, Stage, StoreName
 from proxy.core.version import LEGACY, Record, Version
 from proxy.core.write import Delete, Insert
 from proxy.faultpoint import armed
-from proxy.reconcile.backfill import BackfillOptions, backfill
+from proxy.reconcile.backfill import backfill
 from proxy.reconcile.checkpoint import FAILED, KIND
 from proxy.reconcile.repair import repair_open
-from proxy.reconcile.verify import VerifyOptions, verify
+from proxy.reconcile.verify import verify
 from tests.fixtures.yard import until
 from tests.integration.real_site import NAMES, RealSite, key, open_site
 
@@ -157,29 +157,28 @@ async def test_records_of_a_stale_replica_are_adopted_under_the_fence(
 async def test_backfill_under_live_writes_is_killed_and_goes_on(site: RealSite) -> None:
     legacy = [{"_id": f"l{n:04}", "a": f"p{n % 7}", "b": f"l{n:04}", "n": n} for n in range(600)]
     await site.documents.insert_many([*legacy, *({"a": "x", "b": name, "n": 0} for name in NAMES)])
-    options = BackfillOptions(segments=4, chunk=20)
     kills = 0
     async with site.reconciling() as reconciler:
         await until(lambda: is_followed(site))
         work = asyncio.gather(site.write_through_proxy(150), site.write_past_proxy(150))
-        for chunks in (2, 5, 9):
-            kills += await _backfill_killed(site, options, chunks)
-        job = await backfill(site.site("r1"), site.door, options)
+        for copies in (40, 100, 180):
+            kills += await _backfill_killed(site, copies)
+        job = await backfill(site.site("r1"), site.door)
         await work
         assert await reconciler.drain(DRAIN)
     assert kills == 3
     assert job.state == "finished"
     assert sum(job.counts.values()) >= 600
     assert await site.differences() == {}
-    verified = await verify(site.site("r1"), site.door, VerifyOptions())
+    verified = await verify(site.site("r1"), site.door)
     assert {kind for kind in verified.counts if kind in Kind.__members__} == {"MATCH"}
     assert await site.divergences.counts("jobs") == {}
 
 
-async def _backfill_killed(site: RealSite, options: BackfillOptions, chunks: int) -> int:
-    """Killed after so many chunks; 1 if that was before the end."""
-    task = asyncio.create_task(backfill(site.site("r1"), site.door, options))
-    left = chunks
+async def _backfill_killed(site: RealSite, copies: int) -> int:
+    """Killed after so many copies; 1 if that was before the end."""
+    task = asyncio.create_task(backfill(site.site("r1"), site.door))
+    left = copies
 
     async def die() -> None:
         nonlocal left
@@ -187,7 +186,7 @@ async def _backfill_killed(site: RealSite, options: BackfillOptions, chunks: int
         if left == 0:
             task.cancel()
 
-    with armed("backfill.after_chunk", die):
+    with armed("backfill.after_copy", die):
         await asyncio.gather(task, return_exceptions=True)
     return int(task.cancelled())
 

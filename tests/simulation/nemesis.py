@@ -32,7 +32,7 @@ RECONCILING = (
 )
 BEFORE_PUT = "simulation.before_put"
 """A replica has passed the door, and what it writes is not yet on its way to the store."""
-JOBS = ("backfill.after_chunk", "backfill.before_checkpoint", "verify.after_chunk")
+JOBS = ("backfill.after_copy", "backfill.before_checkpoint", "verify.after_chunk")
 MOMENTS = (*STEPS, *WRITES, *RECONCILING, *JOBS, BEFORE_PUT)
 
 Trouble = Callable[[SimulatedReplica], Awaitable[None]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -137,6 +139,39 @@ async def test_a_job_needs_a_mirror_and_runs_to_its_end() -> None:
             return bool(verify and verify["state"] == "finished")
 
         await until(is_finished)
+
+
+async def test_a_job_that_was_stopped_goes_on_where_it_stood(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with counter(Stage.MONGO_PRIMARY) as stand:
+        world, going_on = stand.world, asyncio.Event()
+        for number in range(40):
+            await world.app.pipeline.write(NAME, world.insert(f"a{number}"))
+        get = world.dynamo.get
+
+        async def get_slowly(keys: Any) -> Any:
+            await going_on.wait()
+            return await get(keys)
+
+        async def state() -> str:
+            job = await world.app.control.job(NAME, "verify")
+            return job.state if job else ""
+
+        assert not (await stand.order("stop-verify", FOR_REAL)).data["executed"]
+        monkeypatch.setattr(world.dynamo, "get", get_slowly)
+        await stand.order("start-verify", FOR_REAL)
+        await until(lambda: _is(state, "running"))
+        assert (await stand.order("stop-verify")).data["checks"][0]["passed"]
+        assert await state() == "running"
+        assert (await stand.order("stop-verify", FOR_REAL)).data["executed"]
+        await until(lambda: not world.app.workshop.is_busy)
+        assert await state() == "paused"
+        going_on.set()
+        await stand.order("start-verify", FOR_REAL)
+        await until(lambda: _is(state, "finished"))
+
+
+async def _is(state: Callable[[], Awaitable[str]], wanted: str) -> bool:
+    return await state() == wanted
 
 
 async def test_a_divergence_is_repaired_by_its_id() -> None:

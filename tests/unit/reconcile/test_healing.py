@@ -11,7 +11,7 @@ from proxy.core.exchange import DivergenceQuery
 from proxy.core.finding import Finding, describe
 from proxy.core.keys import Key
 from proxy.core.stage import Stage
-from proxy.reconcile import job as job_module
+from proxy.reconcile import shift as shift_module
 from proxy.reconcile.key import Result, reconcile
 from proxy.reconcile.rule import Cause, explain
 from proxy.reconcile.verify import verify
@@ -20,7 +20,7 @@ from tests.fixtures.yard import EPOCH, JOBS, Yard, key, record, tombstone
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_module, "CHECKPOINT", 0.005)
+    monkeypatch.setattr(shift_module, "CHECKPOINT", 0.005)
 
 
 async def report(yard: Yard, kind: Kind, name: Key | None, at: int, message: str = "") -> None:

@@ -1,0 +1,198 @@
+"""How fast one process may move documents: how many at once, how many a second, and what they may cost.
+
+What is allowed follows what the store says: it shrinks when the store throttles or its answers begin to
+queue, and grows again step by step. Invariant: it never exceeds what an operator has set.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+UNIT = 1024
+"""Bytes that one write unit pays for."""
+
+Clock = Callable[[], float]
+
+
+def loop_time() -> float:
+    """Seconds of the running event loop's clock."""
+    return asyncio.get_running_loop().time()
+
+
+class Window:
+    """How many documents may be in flight, by the delay that they cause each other (as TCP Vegas does).
+
+    The shortest mean delay seen is what an answer takes when nobody queues; the rest is queueing, and of that
+    a few documents are kept: enough to keep the store busy, too few for live traffic to notice.
+    """
+
+    LOW, HIGH = 3.0, 6.0
+
+    def __init__(self, start: int = 4, most: int = 64) -> None:
+        self.limit = start
+        self.in_flight = 0
+        self._most = most
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._shortest = float("inf")
+        self._sum, self._seen = 0.0, 0
+
+    async def enter(self) -> None:
+        """Wait for a place."""
+        while self.in_flight >= self.limit:
+            place = asyncio.get_running_loop().create_future()
+            self._waiting.append(place)
+            try:
+                await place
+            except asyncio.CancelledError:
+                self._wake()  # somebody else may have it
+                raise
+        self.in_flight += 1
+
+    def leave(self, seconds: float | None = None) -> None:
+        """Give the place back, after so long; None says nothing about the store."""
+        self.in_flight -= 1
+        if seconds is not None:
+            self._sum, self._seen = self._sum + seconds, self._seen + 1
+            if self._seen >= self.limit:
+                self._adapt(self._sum / self._seen)
+        self._wake()
+
+    def shrink(self) -> None:
+        """The store is overloaded."""
+        self.limit = max(1, self.limit // 2)
+
+    def _adapt(self, mean: float) -> None:
+        self._sum, self._seen = 0.0, 0
+        self._shortest = min(self._shortest * 1.01, mean)  # stores change: old times do not count for ever
+        queued = self.limit * (1 - self._shortest / mean) if mean else 0.0
+        if queued < self.LOW:
+            self.limit = min(self._most, self.limit + 1)
+        elif queued > self.HIGH:
+            self.limit = max(1, self.limit - 1)
+
+    def _wake(self) -> None:
+        free = self.limit - self.in_flight
+        while self._waiting and free > 0:
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_result(None)
+                free -= 1
+
+
+class Budget:
+    """So much a second, paid in advance and corrected by what it really was. None is no limit.
+
+    Throttling lowers the limit by three tenths, at most once a second; it is raised by a twentieth of the
+    highest limit so far each second, up to the `ceiling`.
+    """
+
+    def __init__(self, ceiling: float | None = None, clock: Clock = loop_time) -> None:
+        self.limit = ceiling
+        self._ceiling = ceiling
+        self._clock = clock
+        self._free_at = 0.0
+        self._lowered_at = self._raised_at = float("-inf")
+        self._step = 0.0
+        self._since, self._spent, self._recent = clock(), 0.0, 0.0
+
+    def set_ceiling(self, ceiling: float | None) -> None:
+        """An operator's limit, or this process's share of it, has changed."""
+        if ceiling != self._ceiling:
+            self._ceiling = self.limit = ceiling
+
+    def pay(self, amount: float) -> float:
+        """Spend it; how many seconds to wait before."""
+        now = self._clock()
+        self._watch(now, amount)
+        if self.limit is None:
+            return 0.0
+        self._raise(now)
+        start = max(now, self._free_at)
+        self._free_at = start + amount / self.limit
+        return start - now
+
+    def correct(self, amount: float) -> None:
+        """What was spent was so much more (or less) than was paid."""
+        self._spent += amount
+        if self.limit is not None:
+            self._free_at += amount / self.limit
+
+    def lower(self) -> None:
+        """The store throttles."""
+        now = self._clock()
+        if now - self._lowered_at < 1.0:
+            return
+        self._watch(now, 0.0)
+        present = self.limit or max(self._recent, self._spent / max(now - self._since, 0.1))
+        self._step = max(self._step, present / 20)
+        self.limit = max(1.0, 0.7 * present)
+        self._lowered_at = self._raised_at = now
+
+    def _raise(self, now: float) -> None:
+        if self.limit is None or self._step == 0.0 or now <= self._raised_at:
+            return
+        raised = self.limit + self._step * (now - self._raised_at)
+        self.limit = raised if self._ceiling is None else min(raised, self._ceiling)
+        self._raised_at = now
+
+    def _watch(self, now: float, amount: float) -> None:
+        """Know what was spent a second of late, to have something to lower."""
+        if now - self._since >= 1.0:
+            self._recent, self._since, self._spent = self._spent / (now - self._since), now, 0.0
+        self._spent += amount
+
+
+class Pacing:
+    """What all ranges that one process works on share.
+
+    `rate` is documents a second, `max_units` write units a second (None: no limit but the store's own).
+    """
+
+    def __init__(
+        self,
+        *,
+        rate: float | None = None,
+        max_units: float | None = None,
+        window: Window | None = None,
+        clock: Clock = loop_time,
+    ) -> None:
+        self.documents = Budget(rate, clock)
+        self.units = Budget(max_units, clock)
+        self.window = window or Window()
+        self.throttled = 0
+        self._factor = 1.0  # units that a document takes over those of its BSON
+
+    async def enter(self, size: int) -> float:
+        """Wait until a document of `size` bytes may be written; the units that were paid for it."""
+        units = self._factor * units_of(size)
+        pause = max(self.documents.pay(1.0), self.units.pay(units))
+        if pause > 0:
+            await asyncio.sleep(pause)
+        await self.window.enter()
+        return units
+
+    def leave(self, size: int, paid: float, took: float, seconds: float | None) -> None:
+        """It was written for `took` units (0: the store does not tell) within `seconds`."""
+        if took > 0:
+            self.units.correct(took - paid)
+            self._factor += 0.02 * (took / units_of(size) - self._factor)
+        self.window.leave(seconds)
+
+    def throttle(self) -> None:
+        """The store refused a write because there were too many."""
+        self.throttled += 1
+        self.window.shrink()
+        self.units.lower()
+
+    async def take(self, documents: int) -> None:
+        """Wait until so many documents may be read."""
+        pause = self.documents.pay(documents)
+        if pause > 0:
+            await asyncio.sleep(pause)
+
+
+def units_of(size: int) -> int:
+    """The write units of an item of so many bytes."""
+    return max(1, -(-size // UNIT))
