@@ -55,6 +55,8 @@ def elements(data: bytes) -> Iterator[Element]:
     while at < last:
         name_end = data.index(b"\0", at + 1)
         end = _end_of_value(data, data[at], name_end + 1)
+        if end <= name_end:
+            raise Broken("a stored value has a negative length")
         yield Element(data[at + 1 : name_end], at, name_end + 1, end)
         at = end
 
