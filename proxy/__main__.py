@@ -1,6 +1,7 @@
-"""The proxy's own command: `python -m proxy serve|plan|prepare`; operators use `crossfade` instead.
+"""The proxy's own command: `python -m proxy serve|plan|prepare|assess`; operators use `crossfade` instead.
 
-Exit codes: 0 all went well, 1 a store or the network refused, 2 the command or the settings are wrong.
+Exit codes: 0 all went well, 1 a store or the network refused, 2 the command or the settings are wrong;
+those of `assess` are its own.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
+from proxy import assessment
 from proxy.api.migration import MigrationServicer
 from proxy.api.server import Server, ServerSettings
 from proxy.api.storage import StorageServicer
@@ -36,6 +38,8 @@ _log = logging.getLogger("crossfade")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     options = _parser().parse_args(arguments)
+    if options.command == "assess":
+        return assessment.run(options)
     try:
         config = _load(options)
         if options.command == "plan":
@@ -139,6 +143,8 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=about, description=about)
         command.add_argument("file", nargs="?", help="the collections file, instead of --collections")
         add_flags(command)
+    about = "read a MongoDB, and say whether and how it can move"
+    assessment.add_arguments(commands.add_parser("assess", help=about, description=about))
     return parser
 
 

@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "stores/dynamo": {"core", "stores/dynamo", "faultpoint"},
     "flow": {"core", "flow", "faultpoint"},
     "reconcile": {"core", "reconcile", "faultpoint"},
+    "assess": {"core", "assess"},
     "cutover": {"core", "cutover", "faultpoint"},
     "api": {"core", "api", "flow", "cutover", "reconcile"},
     "console": {"core", "console", "flow", "cutover", "reconcile"},
@@ -27,7 +28,7 @@ MAY_IMPORT = {
     "faultpoint": {"core"},
     "embedded": {"embedded"},
 }
-"""Rooms by the rooms they may import; `wiring` and `__main__` may import all."""
+"""Rooms by the rooms they may import; `wiring`, `assessment` and `__main__` may import all."""
 
 DRIVERS = {
     "pymongo": {"stores/mongo", "embedded"},
