@@ -13,7 +13,7 @@ from crossfade.cli.arguments import parse
 from proxy.__main__ import _parser as proxy_parser
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "docs/runbook.md", "clients/python/README.md")
+PAGES = ("README.md", "docs/runbook.md", "docs/assess.md", "clients/python/README.md")
 _BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
 _TARGET = re.compile(r"^([a-z-]+):", re.MULTILINE)
@@ -41,7 +41,9 @@ def test_a_command_exists(page: str, words: list[str]) -> None:
         case "make":
             assert rest[0] in _TARGET.findall((ROOT / "Makefile").read_text())
         case "crossfade":
-            parse(rest)
+            delegated = parse(rest)
+            if delegated.command == "assess":
+                proxy_parser().parse_args(["assess", *delegated.words])
         case "python":
             assert rest[:2] == ["-m", "proxy"]
             proxy_parser().parse_args(rest[2:])

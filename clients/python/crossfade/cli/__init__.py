@@ -17,6 +17,7 @@ from typing import Any
 from crossfade.cli.answer import Answer
 from crossfade.cli.arguments import parse
 from crossfade.cli.commands import COMMANDS
+from crossfade.cli.delegation import DELEGATED, delegate
 from crossfade.cli.messages import as_json, checks_table
 from crossfade.cli.terminal import show
 from crossfade.cli.watching import watch
@@ -30,6 +31,8 @@ OK, REFUSED, UNREACHABLE, INTERRUPTED = 0, 1, 3, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     arguments = parse(argv)
+    if arguments.command in DELEGATED:
+        return delegate(arguments.command, arguments.words)
     try:
         answer = asyncio.run(_ask(arguments))
     except CrossfadeError as error:

@@ -6,11 +6,13 @@ import argparse
 import getpass
 import os
 import re
+import sys
 from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
 from crossfade.cli.completion import SHELLS, collections, complete, one_of
+from crossfade.cli.delegation import DELEGATED
 from crossfade.migration import MOVE_TIMEOUT, DivergenceKind, DivergenceState, Stage
 from crossfade.transport import DEFAULT_ADDRESS
 
@@ -34,6 +36,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (purpose, _) in DELEGATED.items():
+        commands.add_parser(name, help=purpose, add_help=False)
     _add_status(commands)
     _add_job(commands, "backfill", "copy what was there before the mirror was")
     _add_job(commands, "verify", "compare both stores completely")
@@ -49,7 +53,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     _add_audit(commands)
     _add_completion(commands)
     complete(parser)
-    return parser.parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words and words[0] in DELEGATED:  # whose options are not known here
+        return argparse.Namespace(command=words[0], words=words[1:])
+    return parser.parse_args(words)
 
 
 def _add_status(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
