@@ -23,6 +23,7 @@ MOMENTS = {
     "mirror.before_write": "The inline mirror write is about to be sent.",
     "cutover.hold": "The change is recorded; the coordinator looks whether all replicas hold.",
     "cutover.fence": "All replicas hold; MongoDB's fence is about to be raised.",
+    "fence.before_install": "MongoDB's fence is read, another is about to be installed.",
     "cutover.drain": "The fence stands; the mirror is about to be brought up to date.",
     "cutover.publish": "The mirror is drained; the new primary is about to be published.",
     "cutover.abort": "The old primary is about to be published again.",

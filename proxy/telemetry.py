@@ -129,6 +129,12 @@ METRICS = (
         "Differences that verifies found and that survived rechecking, by kind.",
     ),
     Metric(
+        "crossfade.fence.restored",
+        MetricKind.COUNTER,
+        ("collection",),
+        "Times that MongoDB's fence was found lower than it must be, and raised again: run a verify.",
+    ),
+    Metric(
         "crossfade.cutover.hold",
         MetricKind.DURATION,
         ("collection",),

@@ -75,9 +75,9 @@ def check(facts: Facts) -> tuple[GateCheck, ...]:
     if facts.flag.stage.changes_primary_to(facts.target):
         checks.append(_spaced(facts))
     if facts.target.primary is StoreName.DYNAMODB:
-        checks += [_verified(facts), _no_divergences(facts)]
+        checks += [_verified(facts), _no_divergences(facts), _feed_close(facts)]
     if facts.target is Stage.DYNAMO_PRIMARY:
-        checks += [_backfilled(facts), _feed_close(facts), _no_bypass(facts), _documents_fit(facts)]
+        checks += [_backfilled(facts), _no_bypass(facts), _documents_fit(facts)]
     if facts.canary is not None:
         checks.append(GateCheck("canary_returned", not facts.canary, facts.canary or "through both stores"))
     return tuple(checks)

@@ -13,12 +13,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Set
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
-from proxy.core.errors import Contended, CrossfadeError, Outcome, Reason, Refused, Unavailable
+from proxy.core.errors import Contended, CrossfadeError, Reason, Refused
 from proxy.core.flag import Change, Flag
 from proxy.core.ports import Control, DivergenceLog, Fence, Signals
 from proxy.core.stage import Stage
 from proxy.cutover.checks import GateCheck, check, gather_facts, pass_gate, verdict_of
-from proxy.cutover.machine import HOLD_LIMIT, Observation, Step, fence_after, next_step
+from proxy.cutover.guard import FenceGuard
+from proxy.cutover.machine import HOLD_LIMIT, Observation, Step, next_step
 from proxy.cutover.rehearsal import end_early, is_due, is_told, length_in_ms, write_report
 from proxy.cutover.trail import Trail
 from proxy.faultpoint import faultpoint
@@ -29,10 +30,6 @@ T = TypeVar("T")
 
 POLL = 0.005
 """Seconds between two looks at the registry while waiting for replicas to hold."""
-
-FENCE_ATTEMPTS = 10
-FENCE_PAUSE = 0.5
-"""How often, and after how many seconds each, the fence is set anew after a publication."""
 
 LOOK = 0.1
 """Seconds between two looks, in that time, whether somebody ended the change."""
@@ -92,6 +89,7 @@ class Coordinator:
         self._fences = fences
         self._drain = drain
         self._make_ready = make_ready
+        self._guard = FenceGuard(control, fences, signals, replica_id, lease)
         self._signals = signals
         self._replica_id = replica_id
         self._lease = lease
@@ -158,12 +156,13 @@ class Coordinator:
         return flag
 
     async def look_after(self) -> None:
-        """Called with every heartbeat: take over what nobody drives, and end rehearsals that are due."""
+        """Called with every heartbeat: take over what nobody drives, end due rehearsals, mind the fences."""
         now, flags = await self._control.now(), await self._control.flags()
         alive = await self._living() if any(flag.change for flag in flags) else frozenset()
         for flag in flags:
             if flag.collection in self._tasks.values():
                 continue
+            self._guard.look(flag)
             if flag.change is not None and _is_orphaned(flag.change, now, alive):
                 await self._resume(flag, flag.change, now)
             elif is_due(flag, now, self._lease):
@@ -183,7 +182,7 @@ class Coordinator:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, self._guard.stop(), return_exceptions=True)
 
     @property
     def _coordination_ms(self) -> int:
@@ -274,7 +273,7 @@ class Coordinator:
         if held:
             self._signals.time("crossfade.cutover.hold", held, collection=flag.collection)
             await self._note_end(drive, report)
-        await self._settle_fence(flag)
+        await self._guard.settle(flag)
         return report
 
     async def _advance(self, flag: Flag, drive: _Drive) -> Flag:
@@ -341,21 +340,6 @@ class Coordinator:
     async def _look_again(self, flag: Flag) -> Flag:
         await asyncio.sleep(POLL)
         return await self._control.flag(flag.collection)
-
-    async def _settle_fence(self, flag: Flag) -> None:
-        height = fence_after(flag)
-        if height is None:
-            return None
-        fence = self._fences[flag.collection]
-        for _ in range(FENCE_ATTEMPTS):
-            try:
-                return await (fence.raise_to(height) if height else fence.lift())
-            except CrossfadeError as error:
-                _log.warning("the fence of %s is not settled yet: %s", flag.collection, error)
-                await asyncio.sleep(FENCE_PAUSE)
-        raise Unavailable(
-            f"{flag.stage.value} is published, but MongoDB's fence could not be set", outcome=Outcome.APPLIED
-        )
 
     async def _note_end(self, drive: _Drive, report: MoveReport) -> None:
         """Put into the audit what became of a change that held writes; it does not wait for that."""

@@ -13,6 +13,8 @@ from proxy.core.exchange import ApplyStatus, Segment
 from proxy.core.update import Inc, Set
 from proxy.core.version import Record, Version
 from proxy.core.write import Delete, Insert, Modify, Replace
+from proxy.faultpoint import armed, disarm
+from proxy.stores.mongo.fence import FRESH, MongoFence
 from tests.integration.mongo_collections import NOW, Place, opened, stamp
 from tests.unit.stores.mongo.documents import OTHER_OP, document, key
 
@@ -254,3 +256,18 @@ async def test_an_unproxied_validator_error_names_no_values(bare: Place) -> None
     await bare.insert(document())
     with pytest.raises(BadRequest):
         await bare.store.write(Modify(key(), (Set("secret", "hunter2"),)), stamp())
+
+
+async def test_a_process_that_stood_still_does_not_lower_what_rose_meanwhile(place: Place) -> None:
+    """It has read the fence, sleeps through two changes of the primary, and goes on."""
+    sleeper, others = place.store.fence, MongoFence(place.database, "jobs")
+    await sleeper.raise_to(5)
+
+    async def oversleep() -> None:
+        disarm("fence.before_install")
+        await others.raise_to(7)
+        await asyncio.sleep(FRESH)
+
+    with armed("fence.before_install", oversleep):
+        await sleeper.raise_to(6)
+    assert await sleeper.current() == 7

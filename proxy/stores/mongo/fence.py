@@ -2,17 +2,18 @@
 
 `{_cf.e: {$gte: epoch}}`, strict, and'ed with the user's own validator, from which tombstones are exempt (they
 are no documents of the user's). The user's own options travel in the validator's `$comment`, so that they can
-be restored whatever happened in between. Invariants: `raise_to` never lowers; from its return on no write of
-an older epoch enters, by a majority. It cannot stop hard deletes, and documents that do not match stay
-readable. Two processes must not raise one fence at once (collMod knows no condition): the control store lets
-one change of a collection run at a time, and whoever publishes an epoch checks `current` first.
+be restored whatever happened in between. Invariants: `raise_to` never lowers what it has read; from its
+return on no write of an older epoch enters, by a majority. It cannot stop hard deletes, and documents that do
+not match stay readable. collMod knows no condition, so two processes must not raise one fence at once: the
+control store lets one change of a collection run at a time, what was read too long ago is read again before
+anything is installed, and whoever publishes an epoch checks `current` first (docs/decisions/0005).
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +23,14 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure, PyMongoError
 
 from proxy.core.errors import Contended, Reason, Refused
+from proxy.faultpoint import faultpoint
 from proxy.stores.mongo.failures import LOCK_TIMEOUT, MAX_TIME_EXPIRED, Translated
 
 LOCK_PATIENCE = 250
 """Milliseconds that one attempt may queue behind open transactions, stalling all writers behind it."""
 DEADLINE = 5.0
+FRESH = 1.0
+"""Seconds after which what was read of a fence is no ground to install another: this process stood still."""
 _PAUSE = 0.1
 _MARK = "crossfade "
 _BUSY = frozenset({MAX_TIME_EXPIRED, LOCK_TIMEOUT, 46, 64, 112})
@@ -76,6 +80,9 @@ class Fencing:
             yield {"$or": [_TOMBSTONE, dict(self.own.validator)]}
 
 
+Change = Callable[[Fencing], Validation]
+
+
 class MongoFence:
     """The fence of one collection (`core.ports.Fence`)."""
 
@@ -120,14 +127,21 @@ class MongoFence:
         options: Mapping[str, Any] = found[0]["options"]
         return options
 
-    async def _install(self, change: Any) -> None:
+    async def _install(self, change: Change) -> None:
         deadline = time.monotonic() + DEADLINE
-        while not await self._try_install(change(await self.read())):
+        while not await self._try(change):
             if time.monotonic() > deadline:
                 raise Contended(
                     f"open transactions keep {self._collection} from being fenced", Reason.CONTENTION
                 )
             await asyncio.sleep(_PAUSE)
+
+    async def _try(self, change: Change) -> bool:
+        """One attempt, on the ground of what is installed now; False when there is to be another."""
+        began = time.monotonic()
+        wanted = change(await self.read())
+        await faultpoint("fence.before_install")
+        return time.monotonic() - began < FRESH and await self._try_install(wanted)
 
     async def _try_install(self, wanted: Validation) -> bool:
         with Translated(is_write=True):

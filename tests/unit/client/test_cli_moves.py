@@ -133,12 +133,14 @@ FINISHED = pb.MoveStageResponse(
 )
 
 
+@pytest.mark.parametrize("command", [["finish", "jobs"], ["stage", "jobs", "DYNAMO_ONLY"]], ids=" ".join)
 @pytest.mark.parametrize(
     ("typed", "words", "status"),
     [("jobs\n", [], 0), ("job\n", [], 1), ("", [], 1), ("", ["--yes"], 0)],
     ids=["its name", "another", "nobody there", "told yes"],
 )
 def test_finishing_asks_for_the_name(
+    command: list[str],
     run: Run,
     remote_proxy: FakeProxy,
     monkeypatch: pytest.MonkeyPatch,
@@ -148,7 +150,7 @@ def test_finishing_asks_for_the_name(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
     remote_proxy.answer("MoveStage", FINISHED)
-    code, out, err = run("finish", "jobs", *words)
+    code, out, err = run(*command, *words)
     assert code == status
     assert ("no way back" in err) is (not words)
     assert len(remote_proxy.requests) == (status == 0)

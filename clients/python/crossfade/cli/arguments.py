@@ -113,6 +113,7 @@ def _add_watch(command: argparse.ArgumentParser) -> None:
 def _add_stage(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _add_move(commands, "stage", "move a collection to a neighbouring stage")
     _add_named(command, "stage", Stage, type=_stage, metavar="STAGE")
+    _add_yes(command)
 
 
 def _add_move(
@@ -146,7 +147,13 @@ def _add_rehearse(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 def _add_finish(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _add_move(commands, "finish", "leave MongoDB for good")
     command.description = "From DYNAMO_PRIMARY to DYNAMO_ONLY, after checks. There is no way back."
-    command.add_argument("--yes", action="store_true", help="do not ask for the collection's name")
+    _add_yes(command)
+
+
+def _add_yes(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--yes", action="store_true", help="do not ask for the collection's name before DYNAMO_ONLY"
+    )
 
 
 def _add_abort(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
