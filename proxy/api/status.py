@@ -29,6 +29,8 @@ CODES: dict[type[CrossfadeError], grpc.StatusCode] = {
     errors.CrossfadeError: grpc.StatusCode.INTERNAL,
     errors.BadRequest: grpc.StatusCode.INVALID_ARGUMENT,
     errors.Refused: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
     errors.NotFound: grpc.StatusCode.NOT_FOUND,
     errors.AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
     errors.Contended: grpc.StatusCode.ABORTED,
@@ -70,6 +72,8 @@ HINTS: dict[Reason, str] = {
     Reason.DEADLINE: "Retry with the same request id and a longer deadline.",
     Reason.MIRROR_UNCONFIRMED: "Retry with the same request id.",
     Reason.OVERLOADED: "Retry after a pause.",
+    Reason.UNAUTHENTICATED: "Send a token that is valid now, or present a client certificate.",
+    Reason.PERMISSION_DENIED: "Ask for a grant of the role that is named, in the proxy's access file.",
     Reason.UNIMPLEMENTED: "Use a newer proxy, or another call.",
     Reason.INTERNAL: "Look for the id in the proxy's log.",
 }

@@ -5,6 +5,8 @@ The class says what the caller should do, the reason says what went wrong::
     CrossfadeError
     ├── BadRequest        change the request             INVALID_ARGUMENT
     ├── Refused           change the state first         FAILED_PRECONDITION
+    ├── Unauthenticated   say who you are                UNAUTHENTICATED
+    ├── PermissionDenied  have somebody grant it         PERMISSION_DENIED
     ├── NotFound          there is no such thing         NOT_FOUND
     ├── AlreadyExists     a live document has this key   ALREADY_EXISTS
     ├── Contended         read again, then retry         ABORTED
@@ -63,6 +65,8 @@ class Reason(Enum):
     DEADLINE = "DEADLINE"
     MIRROR_UNCONFIRMED = "MIRROR_UNCONFIRMED"
     OVERLOADED = "OVERLOADED"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
     UNIMPLEMENTED = "UNIMPLEMENTED"
     INTERNAL = "INTERNAL"
 
@@ -102,6 +106,14 @@ class BadRequest(CrossfadeError):
 
 class Refused(CrossfadeError):
     reason = Reason.STAGE_NOT_ALLOWED
+
+
+class Unauthenticated(CrossfadeError):
+    reason = Reason.UNAUTHENTICATED
+
+
+class PermissionDenied(CrossfadeError):
+    reason = Reason.PERMISSION_DENIED
 
 
 class NotFound(CrossfadeError):

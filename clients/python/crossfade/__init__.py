@@ -13,6 +13,7 @@
 from crossfade.blocking import Client, Collection, Cursor, MigrationClient
 from crossfade.client import AsyncClient
 from crossfade.collection import AsyncCollection
+from crossfade.credentials import tls_credentials
 from crossfade.cursor import AsyncCursor
 from crossfade.errors import (
     AlreadyExists,
@@ -31,8 +32,10 @@ from crossfade.errors import (
     NotFound,
     Outcome,
     Overloaded,
+    PermissionDenied,
     Reason,
     Refused,
+    Unauthenticated,
     Unavailable,
     UnknownCollection,
     Unreachable,
@@ -127,6 +130,7 @@ __all__ = [
     "Outcome",
     "Overloaded",
     "Page",
+    "PermissionDenied",
     "Plan",
     "RawDocument",
     "Reason",
@@ -137,6 +141,7 @@ __all__ = [
     "ReturnDocument",
     "Stage",
     "Timestamp",
+    "Unauthenticated",
     "Unavailable",
     "UnknownCollection",
     "Unreachable",
@@ -144,4 +149,5 @@ __all__ = [
     "UpdateOne",
     "UpdateResult",
     "WriteResult",
+    "tls_credentials",
 ]

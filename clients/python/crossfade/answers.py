@@ -20,8 +20,10 @@ from crossfade.errors import (
     NotFound,
     Outcome,
     Overloaded,
+    PermissionDenied,
     Reason,
     Refused,
+    Unauthenticated,
     Unreachable,
     Unsupported,
 )
@@ -35,8 +37,8 @@ CLASS_OF_STATUS: dict[grpc.StatusCode, type[CrossfadeError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: BadRequest,
     grpc.StatusCode.OUT_OF_RANGE: BadRequest,
     grpc.StatusCode.FAILED_PRECONDITION: Refused,
-    grpc.StatusCode.PERMISSION_DENIED: Refused,
-    grpc.StatusCode.UNAUTHENTICATED: Refused,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
     grpc.StatusCode.NOT_FOUND: NotFound,
     grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
     grpc.StatusCode.ABORTED: Contended,
@@ -48,7 +50,7 @@ CLASS_OF_STATUS: dict[grpc.StatusCode, type[CrossfadeError]] = {
 }
 """What a status means that carries no details: gRPC itself or something on the way made it up."""
 
-_UNSENT = frozenset({BadRequest, Unsupported, Refused})
+_UNSENT = frozenset({BadRequest, Unsupported, Refused, Unauthenticated, PermissionDenied})
 
 
 def error_from_call(failure: grpc.aio.AioRpcError, *, writes: bool) -> CrossfadeError:

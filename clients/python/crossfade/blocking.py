@@ -181,11 +181,17 @@ class Client(_BlockingClient[AsyncClient]):
         timeout: float = DEFAULT_TIMEOUT,
         retry: RetryPolicy | None = None,
         credentials: grpc.ChannelCredentials | None = None,
+        token: str | None = None,
         options: Sequence[tuple[str, Any]] = (),
     ) -> None:
         super().__init__(
             lambda: AsyncClient(
-                address, timeout=timeout, retry=retry, credentials=credentials, options=options
+                address,
+                timeout=timeout,
+                retry=retry,
+                credentials=credentials,
+                token=token,
+                options=options,
             )
         )
 
@@ -213,6 +219,7 @@ class MigrationClient(_BlockingClient[AsyncMigrationClient]):
         timeout: float = DEFAULT_TIMEOUT,
         retry: RetryPolicy | None = None,
         credentials: grpc.ChannelCredentials | None = None,
+        token: str | None = None,
         options: Sequence[tuple[str, Any]] = (),
         actor: str = "",
     ) -> None:
@@ -222,6 +229,7 @@ class MigrationClient(_BlockingClient[AsyncMigrationClient]):
                 timeout=timeout,
                 retry=retry,
                 credentials=credentials,
+                token=token,
                 options=options,
                 actor=actor,
             )

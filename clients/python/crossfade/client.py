@@ -20,7 +20,8 @@ class AsyncClient:
     `address` is "host:port" (all addresses of the name are used in turn), several of them as a list
     or with commas between, or a target of gRPC's such as "unix:/run/crossfade.sock". `timeout` is
     seconds for a call, retries included; `retry` is how failed calls are repeated. Without
-    `credentials` the connection is in the clear. Belongs to the event loop where it was made, and
+    `credentials` (see `tls_credentials`) the connection is in the clear; `token` says who calls,
+    where the proxy asks for it. Belongs to the event loop where it was made, and
     must not be shared with another or across a fork.
     """
 
@@ -31,10 +32,16 @@ class AsyncClient:
         timeout: float = DEFAULT_TIMEOUT,
         retry: RetryPolicy | None = None,
         credentials: grpc.ChannelCredentials | None = None,
+        token: str | None = None,
         options: Sequence[tuple[str, Any]] = (),
     ) -> None:
         self._transport = Transport(
-            address, timeout=timeout, retry=retry, credentials=credentials, options=options
+            address,
+            timeout=timeout,
+            retry=retry,
+            credentials=credentials,
+            token=token,
+            options=options,
         )
         self._collections: dict[str, AsyncCollection] = {}
 

@@ -11,6 +11,8 @@ The class says what the program should do, the reason says what went wrong::
     ├── Refused                change the state of affairs first
     │   ├── NoIndex            ... declare the index that `hint` names
     │   └── GateClosed         ... look at `checks`
+    ├── Unauthenticated        send a valid token, or present a certificate
+    ├── PermissionDenied       have the role granted that the call needs
     ├── NotFound               there is no such thing (never a document: that is a result)
     │   └── UnknownCollection
     ├── AlreadyExists          a document has this key
@@ -82,6 +84,8 @@ class Reason(Enum):
     OVERLOADED = 29
     UNIMPLEMENTED = 30
     INTERNAL = 31
+    UNAUTHENTICATED = 32
+    PERMISSION_DENIED = 33
 
 
 class CrossfadeError(Exception):
@@ -148,6 +152,14 @@ class GateClosed(Refused):
     """A stage was not moved because checks failed; `checks` holds all of them with their evidence."""
 
     checks: Sequence[Check] = ()
+
+
+class Unauthenticated(CrossfadeError):
+    """The proxy asks who calls, and the token or the certificate does not tell."""
+
+
+class PermissionDenied(CrossfadeError):
+    """The caller does not have the role that the call needs for this collection."""
 
 
 class NotFound(CrossfadeError):
@@ -257,5 +269,7 @@ CLASS_OF: dict[Reason, type[CrossfadeError]] = {
     Reason.OVERLOADED: Overloaded,
     Reason.UNIMPLEMENTED: Unsupported,
     Reason.INTERNAL: Broken,
+    Reason.UNAUTHENTICATED: Unauthenticated,
+    Reason.PERMISSION_DENIED: PermissionDenied,
 }
 """Which class a reason raises. Complete: a test compares it with the contract."""

@@ -91,7 +91,7 @@ _ACTOR_HEADER = "x-crossfade-actor"
 
 class AsyncMigrationClient:
     """A client of the MigrationService for asyncio. The arguments are those of AsyncClient, and `actor`:
-    on whose behalf it calls, for the audit record.
+    on whose behalf it calls, for the audit record of a proxy that does not ask for identities.
     """
 
     def __init__(
@@ -101,6 +101,7 @@ class AsyncMigrationClient:
         timeout: float = DEFAULT_TIMEOUT,
         retry: RetryPolicy | None = None,
         credentials: grpc.ChannelCredentials | None = None,
+        token: str | None = None,
         options: Sequence[tuple[str, Any]] = (),
         actor: str = "",
     ) -> None:
@@ -109,6 +110,7 @@ class AsyncMigrationClient:
             timeout=timeout,
             retry=retry,
             credentials=credentials,
+            token=token,
             options=options,
             metadata=((_ACTOR_HEADER, quote(actor, safe=" @+")),) if actor.strip() else (),
         )

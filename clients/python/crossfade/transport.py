@@ -19,6 +19,7 @@ from typing import Any, Protocol, TypeVar
 import grpc
 
 from crossfade.answers import error_from_call
+from crossfade.credentials import bearer
 from crossfade.errors import CrossfadeError, Outcome
 
 Response = TypeVar("Response", covariant=True)
@@ -85,10 +86,11 @@ class Transport:
         credentials: grpc.ChannelCredentials | None = None,
         options: Sequence[tuple[str, Any]] = (),
         metadata: Metadata = (),
+        token: str | None = None,
     ) -> None:
-        """`metadata` are the headers of every call."""
+        """`metadata` are the headers of every call; `token` says who calls."""
         self.timeout = timeout
-        self._metadata = metadata or None
+        self._metadata = (*metadata, *bearer(token)) or None
         self.retry = retry or RetryPolicy()
         self.channel = _open(target_of(address), credentials, (*_OPTIONS, *options))
 

@@ -17,6 +17,7 @@ from typing import Any
 from crossfade.cli.answer import Answer
 from crossfade.cli.arguments import parse
 from crossfade.cli.commands import COMMANDS
+from crossfade.cli.credentials import WrongCredentials, credentials_of, token_of
 from crossfade.cli.delegation import DELEGATED, delegate
 from crossfade.cli.messages import as_json, checks_table
 from crossfade.cli.terminal import show
@@ -25,7 +26,7 @@ from crossfade.errors import CrossfadeError, DeadlineExceeded, GateClosed, Unava
 from crossfade.migration import AsyncMigrationClient
 from crossfade.transport import NO_RETRIES
 
-OK, REFUSED, UNREACHABLE, INTERRUPTED = 0, 1, 3, 130
+OK, REFUSED, WRONG, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,6 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CrossfadeError as error:
         _tell(error, arguments.json)
         return UNREACHABLE if isinstance(error, Unavailable | DeadlineExceeded) else REFUSED
+    except WrongCredentials as error:
+        print(f"crossfade: {error}", file=sys.stderr)
+        return WRONG
     except KeyboardInterrupt:
         if arguments.command == "rehearse":
             print("crossfade: a rehearsal that has begun goes back by itself", file=sys.stderr)
@@ -50,7 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def _ask(arguments: Any) -> Answer:
     retry = None if arguments.wait else NO_RETRIES  # who waits for minutes wants to see it through
     client = AsyncMigrationClient(
-        arguments.address, timeout=arguments.timeout, retry=retry, actor=arguments.actor
+        arguments.address,
+        timeout=arguments.timeout,
+        retry=retry,
+        actor=arguments.actor,
+        credentials=credentials_of(arguments),
+        token=token_of(arguments),
     )
     async with client:
         look = partial(COMMANDS[arguments.command], client, arguments)

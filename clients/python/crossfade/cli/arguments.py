@@ -18,7 +18,9 @@ from crossfade.transport import DEFAULT_ADDRESS
 
 _EPILOG = """\
 exit status: 0 all is well, 1 refused, not safe or not clean, 2 wrong command line, 3 no proxy reached
-environment: CROSSFADE_ADDRESS is the proxy's host:port (several with commas between)
+environment: CROSSFADE_ADDRESS is the proxy's host:port (several with commas between);
+  CROSSFADE_TOKEN, or a file named by CROSSFADE_TOKEN_FILE, says who calls;
+  CROSSFADE_CA, CROSSFADE_CERT, CROSSFADE_KEY: see --ca, --cert and --key
 """
 
 _WATCH = 2.0
@@ -184,12 +186,13 @@ def _add_replicas(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 def _add(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, purpose: str
 ) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=purpose, description=f"Show {purpose}.")
+    command = commands.add_parser(name, help=purpose, description=f"Show {purpose}.", allow_abbrev=False)
     command.add_argument(
         "--address",
         default=os.environ.get("CROSSFADE_ADDRESS") or DEFAULT_ADDRESS,
         help=f"the proxy's host:port (CROSSFADE_ADDRESS, else {DEFAULT_ADDRESS})",
     )
+    _add_credentials(command)
     command.add_argument("--json", action="store_true", help="print JSON for scripts")
     command.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help="of each call")
     command.add_argument(
@@ -197,6 +200,22 @@ def _add(
     )
     command.set_defaults(wait=False, watch=None)
     return command
+
+
+def _add_credentials(command: argparse.ArgumentParser) -> None:
+    """Files alone: what is on a command line can be read by everybody on the machine."""
+    for name, about in (
+        ("token-file", "the file of the token that says who calls"),
+        ("ca", "the file of the authorities (PEM) by which the proxy is known; the connection is then TLS"),
+        ("cert", "the file of the client's own certificate (PEM)"),
+        ("key", "the file of that certificate's key (PEM)"),
+    ):
+        variable = f"CROSSFADE_{name.upper().replace('-', '_')}"
+        default = os.environ.get(variable) or None
+        command.add_argument(f"--{name}", metavar="FILE", default=default, help=f"{about} ({variable})")
+    command.add_argument(
+        "--tls", action="store_true", help="TLS with the system's authorities, where --ca names none"
+    )
 
 
 def _user() -> str:
