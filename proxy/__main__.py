@@ -1,4 +1,4 @@
-"""The proxy's own command: `python -m proxy serve|plan|prepare|assess`; operators use `crossfade` instead.
+"""The proxy's own command: `python -m proxy serve|plan|prepare|assess|token`; operators use `crossfade`.
 
 Exit codes: 0 all went well, 1 a store or the network refused, 2 the command or the settings are wrong;
 those of `assess` are its own.
@@ -14,11 +14,14 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import uvloop
 
 from proxy import assessment
+from proxy.access.files import AccessError
+from proxy.access.tokens import new_token
 from proxy.api.migration import MigrationServicer
 from proxy.api.server import Server, ServerSettings
 from proxy.api.storage import StorageServicer
@@ -30,6 +33,8 @@ from proxy.journal import log_to
 from proxy.telemetry import Silence, Telemetry, TelemetrySettings, open_telemetry
 
 if TYPE_CHECKING:
+    from proxy.access.certificates import Certificates
+    from proxy.access.door import Door
     from proxy.wiring import App
 
 _log = logging.getLogger("crossfade")
@@ -41,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "assess":
         return assessment.run(options)
     try:
+        if options.command == "token":
+            return make_token(options.name)
         config = _load(options)
         if options.command == "plan":
             return plan(config)
@@ -48,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _run(serve(config) if options.command == "serve" else prepare(config))
     except ConfigError as error:
         return _complain(2, *error.mistakes)
+    except AccessError as error:
+        return _complain(2, str(error))
     except (CrossfadeError, OSError) as error:
         return _complain(1, str(error))
     return 0
@@ -57,6 +66,13 @@ def plan(config: ProxyConfig) -> int:
     """Print what the collections file makes in both stores; asks neither."""
     for collection in load_collections(config.collections_file):
         print("\n".join(outline(collection)), end="\n\n")
+    return 0
+
+
+def make_token(name: str) -> int:
+    """Print a fresh static token, this once, and the line that lets it in."""
+    token, line = new_token(name)
+    print(f"{token}\n{line}")
     return 0
 
 
@@ -74,16 +90,17 @@ async def prepare(config: ProxyConfig) -> None:
 
 async def serve(config: ProxyConfig) -> None:
     """Serve until SIGTERM or SIGINT, then drain."""
-    from proxy.wiring import build
+    from proxy.wiring import build, certificates_of, open_door
 
     arm_all(config.faultpoints)
     signals = open_telemetry(_telemetry_of(config))
+    gates = Gates(open_door(config), certificates_of(config))
     app = await build(config, signals)
     try:
         await app.prepare()
         await app.start()
-        async with _console_of(config, app):
-            await _serve_until_told(_server_of(config, app, signals))
+        async with _kept_fresh(gates), _console_of(config, app, gates):
+            await _serve_until_told(_server_of(config, app, signals, gates))
     finally:
         await app.stop()
         await asyncio.to_thread(signals.stop)
@@ -102,24 +119,48 @@ async def _serve_until_told(server: Server) -> None:
     await server.drain()
 
 
-def _server_of(config: ProxyConfig, app: App, signals: Telemetry | Silence) -> Server:
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """What callers pass before they are served: nothing at all where both are None."""
+
+    door: Door | None
+    certificates: Certificates | None
+
+
+@asynccontextmanager
+async def _kept_fresh(gates: Gates) -> AsyncIterator[None]:
+    """Within the block, what decides who may come in is read again when it changes."""
+    if gates.door is None:
+        _log.info("nobody is asked who they are: whoever reaches this address may do everything")
+        yield
+        return
+    watch = asyncio.create_task(gates.door.watch(), name="door.watch")
+    try:
+        yield
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+
+
+def _server_of(config: ProxyConfig, app: App, signals: Telemetry | Silence, gates: Gates) -> Server:
     storage = StorageServicer(app.pipeline, config.page_token_key, config.default_deadline)
     migration = MigrationServicer(
         app.overview, app.coordinator, app.divergences, app.workshop, config.replica_id
     )
     settings = ServerSettings(config.listen, reuse_port=config.reuse_port, grace=config.grace_seconds)
-    return Server(storage, migration, signals, settings)
+    return Server(storage, migration, signals, settings, door=gates.door, certificates=gates.certificates)
 
 
 @asynccontextmanager
-async def _console_of(config: ProxyConfig, app: App) -> AsyncIterator[None]:
+async def _console_of(config: ProxyConfig, app: App, gates: Gates) -> AsyncIterator[None]:
     """The console, served for as long as the block runs; nothing of it is loaded where there is none."""
     if not config.console:
         yield
         return
     from proxy.console.server import open_console
 
-    async with open_console(app.desk(), config.console):
+    context = gates.certificates.context() if gates.certificates else None
+    async with open_console(app.desk(), config.console, door=gates.door, tls=context):
         yield
 
 
@@ -145,6 +186,8 @@ def _parser() -> argparse.ArgumentParser:
         add_flags(command)
     about = "read a MongoDB, and say whether and how it can move"
     assessment.add_arguments(commands.add_parser("assess", help=about, description=about))
+    command = commands.add_parser("token", help="print a fresh static token and the line that lets it in")
+    command.add_argument("name", help="whose it is")
     return parser
 
 

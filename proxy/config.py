@@ -21,7 +21,9 @@ import yaml
 
 from proxy.core.collection import Collection
 from proxy.core.declaration import declare_all
+from proxy.core.openings import openings
 from proxy.core.place import host_of, is_loopback
+from proxy.core.policy import Policy, declare_policy
 from proxy.faultpoint import Arming, read_armings
 
 
@@ -81,6 +83,13 @@ def _mongodb_uri(word: str) -> str:
 def _endpoint(word: str) -> str:
     if word and not word.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
+    return word
+
+
+def _jwks(word: str) -> str:
+    host = host_of(word.removeprefix("http://").partition("/")[0])
+    if word.startswith("http://") and not is_loopback(host):
+        raise ValueError("must be a file or begin with https://")
     return word
 
 
@@ -201,7 +210,46 @@ class ProxyConfig:
         "CROSSFADE_CONSOLE_EXPOSED",
         "false",
         _truth,
-        "Whether the console may listen beyond loopback, where everybody who reaches it may cut over.",
+        "Whether the console may listen beyond loopback although it asks nobody who they are, or not by TLS.",
+    )
+    tls_cert: str = _setting(
+        "CROSSFADE_TLS_CERT",
+        "",
+        _text,
+        "The file of the certificate chain (PEM) that gRPC and the console show; in the clear if empty.",
+    )
+    tls_key: str = _setting("CROSSFADE_TLS_KEY", "", _text, "The file of the certificate's key (PEM).")
+    tls_client_ca: str = _setting(
+        "CROSSFADE_TLS_CLIENT_CA",
+        "",
+        _text,
+        "The file of the authorities (PEM) by one of which every client of gRPC has to be certified.",
+    )
+    access: str = _setting(
+        "CROSSFADE_ACCESS",
+        "",
+        _text,
+        "The file that says who has which role (docs/security.md); everybody may do everything if empty.",
+    )
+    static_tokens: str = _setting(
+        "CROSSFADE_STATIC_TOKENS",
+        "",
+        _text,
+        "The file of static tokens, a name and the SHA-256 of its token on each line.",
+    )
+    jwks: str = _setting(
+        "CROSSFADE_JWKS", "", _jwks, "The file or https:// address of the keys that verify signed tokens."
+    )
+    jwt_issuer: str = _setting("CROSSFADE_JWT_ISSUER", "", _text, "Who must have issued a signed token.")
+    jwt_audience: str = _setting("CROSSFADE_JWT_AUDIENCE", "", _text, "Whom a signed token must be for.")
+    jwt_groups: str = _setting(
+        "CROSSFADE_JWT_GROUPS", "groups", _text, "The claim of a signed token that lists groups."
+    )
+    insecure: bool = _setting(
+        "CROSSFADE_INSECURE",
+        "false",
+        _truth,
+        "Whether gRPC may listen beyond loopback although it asks nobody who they are, or not by TLS.",
     )
     otlp_endpoint: str = _setting(
         "OTEL_EXPORTER_OTLP_ENDPOINT", "", _endpoint, "Where metrics and traces are sent by OTLP over gRPC."
@@ -246,11 +294,8 @@ def load_config(
     if mistakes:
         raise ConfigError(*mistakes)
     config = ProxyConfig(**values)
-    if config.console and not config.console_exposed and not is_loopback(host_of(config.console)):
-        raise ConfigError(
-            f"CROSSFADE_CONSOLE is {config.console!r}, beyond loopback, and the console asks nobody who they "
-            "are: set CROSSFADE_CONSOLE_EXPOSED=true if everybody who reaches it may cut over"
-        )
+    if mistakes := list(openings(config)):
+        raise ConfigError(*mistakes)
     return config
 
 
@@ -297,6 +342,14 @@ def load_collections(path: str | Path) -> tuple[Collection, ...]:
     if mistakes:
         raise ConfigError(*(f"{path}: {mistake}" for mistake in mistakes))
     return tuple(collections)
+
+
+def load_policy(path: str | Path) -> Policy:
+    """The policy that a file declares. Raises ConfigError with a mistake a grant."""
+    policy, mistakes = declare_policy(_read_yaml(path))
+    if mistakes:
+        raise ConfigError(*(f"{path}: {mistake}" for mistake in mistakes))
+    return policy
 
 
 def _read_yaml(path: str | Path) -> Any:

@@ -10,12 +10,17 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from proxy.access.certificates import Certificates, TlsFiles
+from proxy.access.door import Door, DoorSettings
+from proxy.access.files import AccessError
+from proxy.access.signed import Issuer
 from proxy.clock import SystemClock
-from proxy.config import ProxyConfig, load_collections
+from proxy.config import ConfigError, ProxyConfig, load_collections, load_policy
 from proxy.console.desk import Desk
 from proxy.core.collection import Collection
 from proxy.core.errors import Unavailable
 from proxy.core.flag import Flag
+from proxy.core.policy import Policy
 from proxy.core.ports import Clock, CollectionStore, Control, DivergenceLog, Feed, Fence, Signals
 from proxy.core.stage import Stage, StoreName
 from proxy.cutover.authority import Authority
@@ -300,3 +305,26 @@ async def build(config: ProxyConfig, signals: Signals) -> App:
             close=close,
         )
     )
+
+
+def open_door(config: ProxyConfig) -> Door | None:
+    """Who asks callers who they are; None where nobody does. Raises AccessError."""
+    if not config.access:
+        return None
+    issuer = Issuer(config.jwks, config.jwt_issuer, config.jwt_audience, config.jwt_groups)
+    settings = DoorSettings(config.access, config.static_tokens, issuer if config.jwks else None)
+    return Door(settings, _policy_in)
+
+
+def certificates_of(config: ProxyConfig) -> Certificates | None:
+    """What the proxy shows of itself; None in the clear. Raises AccessError."""
+    if not config.tls_cert:
+        return None
+    return Certificates(TlsFiles(config.tls_cert, config.tls_key, config.tls_client_ca))
+
+
+def _policy_in(path: str) -> Policy:
+    try:
+        return load_policy(path)
+    except ConfigError as error:
+        raise AccessError(str(error)) from error

@@ -17,6 +17,7 @@ from typing import Any, Protocol, cast
 import grpc
 from google.protobuf.message import DecodeError, Message
 
+from proxy.api.admission import Admission
 from proxy.api.status import TRAILER, classify, code_of, status_of
 from proxy.core.errors import BadRequest, CrossfadeError, Reason
 from proxy.core.ports import Signals
@@ -28,6 +29,9 @@ WRITES = frozenset(("Insert", "Replace", "Update", "FindOneAndUpdate", "Delete",
 """Methods that change something: an unexpected failure of one leaves its outcome unknown."""
 
 OK = grpc.StatusCode.OK.name
+
+_NAMELESS = frozenset((Reason.UNKNOWN_COLLECTION, Reason.UNAUTHENTICATED, Reason.PERMISSION_DENIED))
+"""Failures of calls whose collection may not exist: no metric bears a name that a stranger made up."""
 
 _log = logging.getLogger("crossfade.access")
 
@@ -81,9 +85,13 @@ class _Call:
 class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in the stubs only
     """Wraps the methods of our services, each once; those of other services (health, reflection) pass."""
 
-    def __init__(self, signals: CallSignals, access_log: AccessLog) -> None:
+    def __init__(
+        self, signals: CallSignals, access_log: AccessLog, admission: Admission | None = None
+    ) -> None:
+        """Without `admission` everybody may call everything."""
         self._signals = signals
         self._access_log = access_log
+        self._admission = admission
         self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(
@@ -123,8 +131,11 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in 
         call = _Call(time.perf_counter())
         with self._signals.serve(method.name, context.invocation_metadata) as span:
             try:
+                identity = await self._admission.identify(context) if self._admission else None
                 request = _parse(method, data)
                 call.collection = getattr(request, "collection", "")
+                if self._admission and identity:
+                    self._admission.admit(identity, method.name, request)
                 return await method.behave(request, context)
             except Exception as exception:
                 error, details = _unwrap(exception, method)
@@ -140,7 +151,7 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in 
 
     def _record(self, method: _Method, call: _Call) -> None:
         seconds = time.perf_counter() - call.began
-        is_known = call.error is None or call.error.reason is not Reason.UNKNOWN_COLLECTION
+        is_known = call.error is None or call.error.reason not in _NAMELESS
         self._signals.time(
             "rpc.server.call.duration",
             seconds,

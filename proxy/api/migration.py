@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 from urllib.parse import unquote
 
 from crossfade.v1 import migration_pb2 as pb
 from crossfade.v1 import migration_pb2_grpc
+from proxy.api.admission import caller
 from proxy.api.interceptors import DetailedError
 from proxy.api.translate import audit, divergences, jobs, operations, rehearsals
 from proxy.api.translate.paging import place_of, read_page, row_of, seal
 from proxy.core.errors import NotFound, Reason, Refused
 from proxy.core.exchange import DivergenceQuery
-from proxy.core.flag import Job
+from proxy.core.flag import Job, Replica
 from proxy.core.ports import DivergenceLog
 from proxy.core.stage import Stage
 from proxy.cutover.coordinator import Coordinator, MoveReport
@@ -60,7 +62,7 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
         self, request: pb.ListCollectionsRequest, context: Any
     ) -> pb.ListCollectionsResponse:
         size, after = read_page(request)
-        statuses = [s for s in await self._overview.collections() if s.collection.name > after]
+        statuses = [s for s in await self._seen() if s.collection.name > after]
         response = pb.ListCollectionsResponse()
         for status in statuses[:size]:
             self._write(response.collections.add(), status)
@@ -145,7 +147,7 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
         flags = await self._statuses()
         response = pb.ListReplicasResponse()
         for replica in replicas[:size]:
-            operations.write_replica(response.replicas.add(), replica, flags)
+            operations.write_replica(response.replicas.add(), _as_seen(replica), flags)
         if len(replicas) > size:
             response.next_page_token = seal(replicas[size - 1].id)
         return response
@@ -155,12 +157,17 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
         for replica in await self._overview.replicas():
             if replica.id == wanted:
                 response = pb.Replica()
-                operations.write_replica(response, replica, await self._statuses())
+                operations.write_replica(response, _as_seen(replica), await self._statuses())
                 return response
         raise NotFound(f"there is no replica {wanted!r}", Reason.NOT_FOUND, field="id")
 
     async def _statuses(self) -> Mapping[str, CollectionStatus]:
-        return {status.collection.name: status for status in await self._overview.collections()}
+        return {status.collection.name: status for status in await self._seen()}
+
+    async def _seen(self) -> Sequence[CollectionStatus]:
+        """Every collection that is the caller's to see."""
+        who, statuses = caller(), await self._overview.collections()
+        return [status for status in statuses if who is None or who.may_see(status.collection.name)]
 
     async def _answer(self, work: Awaitable[MoveReport | None], request: _Move) -> pb.MoveStageResponse:
         """What a move did, and how the collection stands now. A closed gate comes with its checks."""
@@ -188,6 +195,14 @@ def _write_jobs(target: pb.Collection, status: CollectionStatus) -> None:
             jobs.write_job(target.jobs.add(), status.jobs[kind])
 
 
+def _as_seen(replica: Replica) -> Replica:
+    """A replica without the collections that are not the caller's to see."""
+    who = caller()
+    if who is None:
+        return replica
+    return replace(replica, seen={name: at for name, at in replica.seen.items() if who.may_see(name)})
+
+
 def _order(request: _Move, target: Stage, context: Any, rehearse_for: float = 0.0) -> Order:
     return Order(
         collection=request.collection,
@@ -202,7 +217,10 @@ def _order(request: _Move, target: Stage, context: Any, rehearse_for: float = 0.
 
 
 def _actor_of(context: Any) -> str:
-    """Who calls: the name in the header, and where from."""
+    """Who calls, and where from: the identity where callers are asked for it, else the name in the header."""
+    who = caller()
+    if who is not None:
+        return f"{who.identity.name} ({context.peer()})"
     metadata = dict(context.invocation_metadata() or ())
     name = "".join(filter(str.isprintable, unquote(metadata.get(ACTOR_HEADER, ""))))[:MAX_ACTOR].strip()
     return f"{name} ({context.peer()})" if name else str(context.peer())

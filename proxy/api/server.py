@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from typing import Protocol
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -16,7 +17,9 @@ from grpc_health.v1.health import aio as health  # type: ignore[attr-defined] # 
 from grpc_reflection.v1alpha import reflection
 
 from crossfade.v1 import migration_pb2, migration_pb2_grpc, storage_pb2, storage_pb2_grpc
+from proxy.api.admission import Admission
 from proxy.api.interceptors import AccessLog, CallSignals, Guard
+from proxy.core.identity import Doorkeeper
 
 _log = logging.getLogger("crossfade.api")
 
@@ -44,6 +47,28 @@ class ServerSettings:
     access_log: AccessLog = AccessLog.ERRORS
 
 
+class Certificates(Protocol):
+    """What the server shows in a handshake; asked at each, so that it can be replaced."""
+
+    @property
+    def asks_clients(self) -> bool: ...
+
+    def newest(self) -> Shown: ...
+
+
+class Shown(Protocol):
+    """A certificate chain and its key, and who vouches for the certificates of clients; all PEM."""
+
+    @property
+    def certificate(self) -> bytes: ...
+
+    @property
+    def key(self) -> bytes: ...
+
+    @property
+    def client_authority(self) -> bytes | None: ...
+
+
 class Server:
     """One listening gRPC server. `port` is known once `start` returned."""
 
@@ -53,12 +78,16 @@ class Server:
         migration: migration_pb2_grpc.MigrationServiceServicer,
         signals: CallSignals,
         settings: ServerSettings,
+        *,
+        door: Doorkeeper | None = None,
+        certificates: Certificates | None = None,
     ) -> None:
+        """Without a `door` everybody may call, without `certificates` in the clear."""
         self._settings = settings
+        self._certificates = certificates
+        guard = Guard(signals, settings.access_log, Admission(door) if door else None)
         self._health = health.HealthServicer()
-        self._server = grpc.aio.server(
-            interceptors=(Guard(signals, settings.access_log),), options=_options(settings)
-        )
+        self._server = grpc.aio.server(interceptors=(guard,), options=_options(settings))
         storage_pb2_grpc.add_StorageServiceServicer_to_server(storage, self._server)
         migration_pb2_grpc.add_MigrationServiceServicer_to_server(migration, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -70,10 +99,15 @@ class Server:
         await self._announce(health_pb2.HealthCheckResponse.NOT_SERVING)
         address = self._settings.address
         try:
-            self.port = self._server.add_insecure_port(address)
+            self.port = self._open(address)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {address}: is another program using the port?") from error
         await self._server.start()
+
+    def _open(self, address: str) -> int:
+        if self._certificates is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, _credentials(self._certificates))
 
     async def become_ready(self) -> None:
         """Tell health checks that calls are served."""
@@ -90,6 +124,20 @@ class Server:
     async def _announce(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
         for service in ("", *SERVICES):
             await self._health.set(service, status)
+
+
+def _credentials(certificates: Certificates) -> grpc.ServerCredentials:
+    """Credentials that show the newest certificate in every handshake."""
+
+    def configure() -> grpc.ServerCertificateConfiguration:
+        shown = certificates.newest()
+        return grpc.ssl_server_certificate_configuration(
+            [(shown.key, shown.certificate)], shown.client_authority
+        )
+
+    return grpc.dynamic_ssl_server_credentials(
+        configure(), configure, require_client_authentication=certificates.asks_clients
+    )
 
 
 def _options(settings: ServerSettings) -> list[tuple[str, int]]:

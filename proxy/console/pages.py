@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,15 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from proxy.console.access import Access, NotAdmitted, check_same_origin
+from proxy.console.access import Access, NotAdmitted, NotSignedIn, SignedIn, Visitor, check_same_origin
 from proxy.console.actions import carry_out, read_wish
 from proxy.console.desk import Desk
 from proxy.console.history import History
-from proxy.console.picture import paint, show_divergence, show_entry
+from proxy.console.picture import Json, limit, paint, show_divergence, show_entry
+from proxy.console.sessions import ATTRIBUTES, COOKIE
 from proxy.console.watching import Lookout
 from proxy.core import errors
-from proxy.core.errors import BadRequest, CrossfadeError
+from proxy.core.errors import BadRequest, CrossfadeError, PermissionDenied
 from proxy.core.exchange import DivergenceQuery
 
 STATIC = Path(__file__).parent / "static"
@@ -52,6 +53,8 @@ STATUSES: dict[type[CrossfadeError], int] = {
     errors.CrossfadeError: 500,
     errors.BadRequest: 400,
     errors.Refused: 409,
+    errors.Unauthenticated: 401,
+    errors.PermissionDenied: 403,
     errors.NotFound: 404,
     errors.AlreadyExists: 409,
     errors.Contended: 409,
@@ -78,6 +81,9 @@ class Pages:
     def application(self) -> ASGIApp:
         routes = [
             Route("/", self._page),
+            Route("/api/me", self._json(self._me)),
+            Route("/api/sign-in", self._json(self._sign_in), methods=["POST"]),
+            Route("/api/sign-out", self._json(self._sign_out), methods=["POST"]),
             Route("/api/live", self._live),
             Route("/api/picture", self._json(self._picture)),
             Route("/api/history/{name}", self._json(self._samples)),
@@ -92,17 +98,50 @@ class Pages:
         return FileResponse(STATIC / "index.html")
 
     async def _live(self, request: Request) -> Response:
-        return StreamingResponse(self._lookout.stream(), media_type="text/event-stream")
+        return StreamingResponse(self._frames(request), media_type="text/event-stream")
+
+    async def _frames(self, request: Request) -> AsyncIterator[bytes]:
+        """The visitor's frames, for as long as they are admitted."""
+        async for frame in self._lookout.stream(_lens_of(visitor_of(request))):
+            try:
+                await self._access.admit(request)
+            except NotAdmitted:
+                return
+            yield frame
+
+    async def _me(self, request: Request) -> Any:
+        visitor = visitor_of(request)
+        return {"name": visitor.name, "isSignedIn": visitor.visa is not None}
+
+    async def _sign_in(self, request: Request) -> Any:
+        check_same_origin(request)
+        if not isinstance(self._access, SignedIn):
+            raise BadRequest("nobody needs to sign in here")
+        token = _token_in(await _body_of(request))
+        request.state.cookie = f"{COOKIE}={await self._access.sign_in(token)}; {ATTRIBUTES}"
+        return {}
+
+    async def _sign_out(self, request: Request) -> Any:
+        check_same_origin(request)
+        if isinstance(self._access, SignedIn):
+            self._access.sign_out(request)
+        request.state.cookie = f"{COOKIE}=; {ATTRIBUTES}; Max-Age=0"
+        return {}
 
     async def _picture(self, request: Request) -> Any:
-        return await paint(self._desk)
+        picture, lens = await paint(self._desk), _lens_of(visitor_of(request))
+        return lens(picture) if lens else picture
 
     async def _samples(self, request: Request) -> Any:
-        samples = self._history.of(request.path_params["name"])
+        name = request.path_params["name"]
+        if not visitor_of(request).may_see(name):
+            raise PermissionDenied(f"{name} is not yours to see", field="collection")
+        samples = self._history.of(name)
         return {"samples": [asdict(sample) for sample in samples]}
 
     async def _divergences(self, request: Request) -> Any:
         asked = request.query_params
+        visitor_of(request).require_operator(asked.get("collection", ""))
         query = DivergenceQuery(
             collection=asked.get("collection", ""),
             kind=asked.get("kind", ""),
@@ -118,16 +157,19 @@ class Pages:
         }
 
     async def _audit(self, request: Request) -> Any:
-        entries = await self._desk.overview.audit(request.query_params.get("collection", ""), PAGE_SIZE)
+        collection = request.query_params.get("collection", "")
+        visitor_of(request).require_operator(collection)
+        entries = await self._desk.overview.audit(collection, PAGE_SIZE)
         return {"entries": [show_entry(entry) for entry in entries]}
 
     async def _order(self, request: Request) -> Any:
         check_same_origin(request)
-        wish = read_wish(await _body_of(request))
-        actor = self._access.admit(request).as_actor(wish.actor)
-        name, verb = request.path_params["name"], request.path_params["verb"]
+        visitor, name = visitor_of(request), request.path_params["name"]
+        visitor.require_operator(name)
+        wish = visitor.sign(read_wish(await _body_of(request)))
+        actor = visitor.as_actor(wish.actor)
         try:
-            return await carry_out(self._desk, name, verb, wish, actor)
+            return await carry_out(self._desk, name, request.path_params["verb"], wish, actor)
         finally:
             self._lookout.look_now()
 
@@ -136,9 +178,12 @@ class Pages:
 
         async def serve(request: Request) -> Response:
             try:
-                return _reply(await answer(request))
+                reply = _reply(await answer(request))
+                if hasattr(request.state, "cookie"):
+                    reply.headers["Set-Cookie"] = request.state.cookie
+                return reply
             except NotAdmitted as refusal:
-                return _reply({"error": {"message": str(refusal), "reason": "NOT_ADMITTED"}}, 403)
+                return _refusal(refusal)
             except CrossfadeError as error:
                 return _reply({"error": _told(error)}, status_of(error))
             except Exception:
@@ -164,12 +209,47 @@ class _Door:
             await send(message)
 
         try:
-            self._access.admit(HTTPConnection(scope))
+            connection = HTTPConnection(scope)
+            self._access.check_name(connection)
+            if is_private(connection.url.path):
+                connection.state.visitor = await self._access.admit(connection)
         except NotAdmitted as refusal:
-            refused = {"error": {"message": str(refusal), "reason": "NOT_ADMITTED"}}
-            await _reply(refused, 403)(scope, receive, send_guarded)
+            await _refusal(refusal)(scope, receive, send_guarded)
             return
         await self._inner(scope, receive, send_guarded)
+
+
+def is_private(path: str) -> bool:
+    """Whether only visitors who are admitted get an answer: all but the page itself and the way in."""
+    return path != "/" and not path.startswith("/static/") and path != "/api/sign-in"
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Who was admitted with this request."""
+    visitor: Visitor = request.state.visitor
+    return visitor
+
+
+def _lens_of(visitor: Visitor) -> Callable[[Json], Json] | None:
+    """What shows a visitor of a picture what is theirs to see; None where that is all of it."""
+    return None if visitor.visa is None else lambda picture: limit(picture, visitor.may_see)
+
+
+def _refusal(refusal: NotAdmitted) -> Response:
+    is_unknown = isinstance(refusal, NotSignedIn)
+    reason = "NOT_SIGNED_IN" if is_unknown else "NOT_ADMITTED"
+    return _reply({"error": {"message": str(refusal), "reason": reason}}, 401 if is_unknown else 403)
+
+
+def _token_in(body: bytes) -> str:
+    """The token of a sign-in. Raises BadRequest, which tells nothing of it."""
+    try:
+        token = orjson.loads(body)["token"]
+    except (ValueError, TypeError, KeyError):
+        token = None
+    if not isinstance(token, str) or not token.strip():
+        raise BadRequest("the body must be an object with a token", field="token")
+    return token.strip()
 
 
 def status_of(error: CrossfadeError) -> int:

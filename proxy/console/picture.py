@@ -5,7 +5,7 @@ Times are milliseconds since 1970; what is not known is null, never 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -39,6 +39,16 @@ async def paint(desk: Desk) -> Json:
         "collections": [await paint_collection(desk, status) for status in statuses],
         "replicas": [_replica(one, flags) for one in sorted(replicas, key=lambda one: one.id)],
     }
+
+
+def limit(picture: Json, may_see: Callable[[str], bool]) -> Json:
+    """A picture of those collections alone that somebody may see."""
+    collections = [one for one in picture["collections"] if may_see(one["name"])]
+    replicas = [
+        one | {"epochs": {name: epoch for name, epoch in one["epochs"].items() if may_see(name)}}
+        for one in picture["replicas"]
+    ]
+    return picture | {"collections": collections, "replicas": replicas}
 
 
 async def paint_collection(desk: Desk, status: CollectionStatus) -> Json:

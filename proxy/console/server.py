@@ -10,15 +10,21 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
+import time
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
-from proxy.console.access import OpenAccess
+from proxy.console.access import Access, OpenAccess, SignedIn
 from proxy.console.desk import Desk
 from proxy.console.history import History
 from proxy.console.pages import Pages
+from proxy.console.sessions import Sessions
 from proxy.console.watching import Lookout
+from proxy.core.identity import Doorkeeper
 from proxy.core.place import host_of, is_loopback
 
 _log = logging.getLogger("crossfade.console")
@@ -35,17 +41,38 @@ class _Server(uvicorn.Server):
         yield
 
 
+class _Config(uvicorn.Config):
+    """A configuration that takes the proxy's own context, whose certificate is replaced as it runs."""
+
+    def __init__(self, tls: ssl.SSLContext | None, app: ASGIApp, **settings: Any) -> None:
+        super().__init__(app, **settings)
+        self._tls = tls
+
+    def load(self) -> None:
+        super().load()
+        self.ssl = self._tls
+
+
 class Console:
     """The console of one replica. `port` is known once `start` returned; 0 where it is not served."""
 
-    def __init__(self, desk: Desk, address: str) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        address: str,
+        *,
+        door: Doorkeeper | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """With a `door` people sign in; with `tls` they come by https."""
         self._address = address
         self._history = History(desk.outcomes, desk.clock)
         self._lookout = Lookout(desk)
-        access = OpenAccess(any_name=not is_loopback(host_of(address)))
-        pages = Pages(desk, access, self._history, self._lookout)
+        self._scheme = "https" if tls else "http"
+        pages = Pages(desk, _access(address, door), self._history, self._lookout)
         self._server = _Server(
-            uvicorn.Config(
+            _Config(
+                tls,
                 pages.application(),
                 http="h11",
                 ws="none",
@@ -64,7 +91,7 @@ class Console:
     def url(self) -> str:
         """Where a browser finds it; empty where it is not served."""
         host = host_of(self._address)
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/" if self.port else ""
+        return f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{self.port}/" if self.port else ""
 
     async def start(self) -> None:
         """Listen and serve, or say why not."""
@@ -92,6 +119,11 @@ class Console:
         await asyncio.gather(server, history, return_exceptions=True)
 
 
+def _access(address: str, door: Doorkeeper | None) -> Access:
+    everybody = OpenAccess(any_name=not is_loopback(host_of(address)))
+    return SignedIn(everybody, Sessions(time.monotonic), door) if door else everybody
+
+
 def _listen(address: str) -> socket.socket:
     host, port = host_of(address), int(address.rpartition(":")[2])
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -99,9 +131,11 @@ def _listen(address: str) -> socket.socket:
 
 
 @contextlib.asynccontextmanager
-async def open_console(desk: Desk, address: str) -> AsyncIterator[Console]:
+async def open_console(
+    desk: Desk, address: str, *, door: Doorkeeper | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Console]:
     """A console that is served within the block, where its address can be had."""
-    console = Console(desk, address)
+    console = Console(desk, address, door=door, tls=tls)
     await console.start()
     try:
         yield console

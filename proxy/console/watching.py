@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
 
 from proxy.console.desk import Desk
-from proxy.console.picture import paint
+from proxy.console.picture import Json, paint
 from proxy.core.errors import CrossfadeError
 
 _log = logging.getLogger("crossfade.console")
@@ -28,10 +27,14 @@ SIGN_OF_LIFE = 15.0
 """Seconds after which a silent stream says that it lives."""
 
 
+Lens = Callable[[Json], Json]
+
+
 @dataclass(eq=False, slots=True)
 class _Watcher:
-    """One open page; `news` is what it has not been sent yet, the latest only."""
+    """One open page; `news` is what it has not been sent yet, the latest only. `lens`: see `stream`."""
 
+    lens: Lens | None = None
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     news: bytes = b""
 
@@ -53,9 +56,12 @@ class Lookout:
     def look_now(self) -> None:
         self._hurry.set()
 
-    async def stream(self) -> AsyncIterator[bytes]:
-        """Frames of server-sent events: "picture" with everything, or "trouble" with what went wrong."""
-        watcher = _Watcher()
+    async def stream(self, lens: Lens | None = None) -> AsyncIterator[bytes]:
+        """Frames of server-sent events: "picture" with everything, or "trouble" with what went wrong.
+
+        `lens` shows of a picture what is meant for this page; None shows all.
+        """
+        watcher = _Watcher(lens)
         self._watchers.add(watcher)
         self._begin()
         try:
@@ -96,9 +102,11 @@ class Lookout:
         while self._watchers:
             self._hurry.clear()
             began = clock()
-            frame = await self._look()
+            event, data = await self._look()
+            frame = _frame(event, data)
             for watcher in self._watchers:
-                watcher.tell(frame)
+                lens = watcher.lens if event == "picture" else None
+                watcher.tell(_frame(event, lens(data)) if lens else frame)
             await self._rest(max(PAUSE, SHARE * (clock() - began)))
 
     async def _rest(self, seconds: float) -> None:
@@ -108,15 +116,15 @@ class Lookout:
         except TimeoutError:
             return
 
-    async def _look(self) -> bytes:
+    async def _look(self) -> tuple[str, Json]:
         try:
-            return _frame("picture", await paint(self._desk))
+            return "picture", await paint(self._desk)
         except CrossfadeError as error:
-            return _frame("trouble", {"message": error.message})
+            return "trouble", {"message": error.message}
         except Exception:
             _log.exception("the console cannot see")
-            return _frame("trouble", {"message": "the proxy failed to look; its log says why"})
+            return "trouble", {"message": "the proxy failed to look; its log says why"}
 
 
-def _frame(event: str, data: dict[str, Any]) -> bytes:
+def _frame(event: str, data: Json) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (event.encode(), orjson.dumps(data))

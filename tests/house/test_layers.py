@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "assess": {"core", "assess"},
     "cutover": {"core", "cutover", "faultpoint"},
     "api": {"core", "api", "flow", "cutover", "reconcile"},
+    "access": {"core", "access"},
     "console": {"core", "console", "flow", "cutover", "reconcile"},
     "config": {"core", "faultpoint"},
     "telemetry": {"core"},
@@ -42,6 +43,7 @@ DRIVERS = {
     "starlette": {"console"},
     "uvicorn": {"console"},
     "yaml": {"config"},
+    "jwt": {"access"},
 }
 """Third-party packages by the only rooms that may import them."""
 

@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2_grpc
 from crossfade.v1 import error_pb2
 from crossfade.v1.migration_pb2_grpc import MigrationServiceStub
 from crossfade.v1.storage_pb2_grpc import StorageServiceStub
+from proxy.access.certificates import Certificates
 from proxy.api.interceptors import AccessLog
 from proxy.api.migration import MigrationServicer
 from proxy.api.server import Server, ServerSettings
@@ -21,6 +22,7 @@ from proxy.api.storage import StorageServicer
 from proxy.clock import SystemClock
 from proxy.core.collection import Collection
 from proxy.core.flag import Flag, Job
+from proxy.core.identity import Doorkeeper
 from proxy.core.stage import Stage, StoreName
 from proxy.stores.memory.control import MemoryControl, MemoryDivergences
 from proxy.stores.memory.feed import MemoryFeed
@@ -104,8 +106,11 @@ async def serving(
     stage: Stage = Stage.MONGO_ONLY,
     collections: tuple[Collection, ...] = (JOBS, NUMBERED),
     lease: float = 30.0,
+    *,
+    door: Doorkeeper | None = None,
+    certificates: Certificates | None = None,
 ) -> AsyncIterator[Served]:
-    """A proxy that serves, and is drained afterwards."""
+    """A proxy that serves, and is drained afterwards. The channel is in the clear, and shows no token."""
     tables = {c.name: {role: MemoryTable() for role in StoreName} for c in collections}
     app = app_on(tables, collections, lease)
     for collection in collections:
@@ -115,6 +120,8 @@ async def serving(
         *servicers(app),
         Silence(),
         ServerSettings(address="127.0.0.1:0", grace=1.0, access_log=AccessLog.ERRORS),
+        door=door,
+        certificates=certificates,
     )
     await server.start()
     await server.become_ready()

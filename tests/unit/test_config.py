@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 import yaml
 
-from proxy.config import ConfigError, ProxyConfig, add_flags, flag_of, load_collections, load_config
+from proxy.config import (
+    ConfigError,
+    ProxyConfig,
+    add_flags,
+    flag_of,
+    load_collections,
+    load_config,
+    load_policy,
+)
 from proxy.core.collection import Collection, FieldType, IndexKind, KeyField, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -196,18 +204,18 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
 
 
 def test_a_flag_wins_over_the_environment_and_that_over_the_default() -> None:
-    environment = {"CROSSFADE_LISTEN": "0.0.0.0:1", "CROSSFADE_LEASE_SECONDS": "1.5", "AWS_REGION": ""}
-    config = load_config(environment, {"listen": "0.0.0.0:2", "collections": "x.yaml", "log_level": None})
-    assert (config.listen, config.lease_seconds, config.dynamodb_region) == ("0.0.0.0:2", 1.5, "us-east-1")
+    environment = {"CROSSFADE_LISTEN": "localhost:1", "CROSSFADE_LEASE_SECONDS": "1.5", "AWS_REGION": ""}
+    config = load_config(environment, {"listen": "127.0.0.1:2", "collections": "x.yaml", "log_level": None})
+    assert (config.listen, config.lease_seconds, config.dynamodb_region) == ("127.0.0.1:2", 1.5, "us-east-1")
     assert (config.collections_file, config.log_level) == ("x.yaml", "INFO")
 
 
 def test_flags_are_those_of_the_settings_that_are_no_secrets() -> None:
     parser = ArgumentParser()
     add_flags(parser)
-    flags = vars(parser.parse_args(["--listen", "[::]:5", "--lease-seconds", "2"]))
+    flags = vars(parser.parse_args(["--listen", "[::1]:5", "--lease-seconds", "2"]))
     config = load_config({}, flags)
-    assert (config.listen, config.lease_seconds) == ("[::]:5", 2.0)
+    assert (config.listen, config.lease_seconds) == ("[::1]:5", 2.0)
     assert not {"mongodb_uri", "page_token_key"} & flags.keys()
 
 
@@ -270,6 +278,59 @@ def test_a_mistake_in_the_environment_is_a_sentence(variable: str, word: str, se
         load_config({variable: word})
     assert str(caught.value).startswith(sentence)
     assert "secret" not in str(caught.value)
+
+
+ASKED = {"CROSSFADE_ACCESS": "access.yaml", "CROSSFADE_STATIC_TOKENS": "tokens"}
+SHOWN = {"CROSSFADE_TLS_CERT": "proxy.pem", "CROSSFADE_TLS_KEY": "proxy.key"}
+PLACES = ("0.0.0.0:1", "[::]:1", "10.0.0.1:1", "proxy.internal:1", "localhost.evil.example:1")
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("variable", "allowance"),
+    [("CROSSFADE_LISTEN", "CROSSFADE_INSECURE"), ("CROSSFADE_CONSOLE", "CROSSFADE_CONSOLE_EXPOSED")],
+)
+def test_beyond_loopback_callers_are_asked_by_tls_unless_told_otherwise(
+    place: str, variable: str, allowance: str
+) -> None:
+    for given, lacking in (({}, "asks nobody"), (SHOWN, "asks nobody"), (ASKED, "in the clear")):
+        with pytest.raises(ConfigError, match=lacking) as caught:
+            load_config({variable: place} | given)
+        assert f"set {allowance}=true" in str(caught.value)
+        load_config({variable: place, allowance: "true"} | given)
+    load_config({variable: place} | ASKED | SHOWN)
+
+
+def test_without_anything_configured_everything_is_on_loopback() -> None:
+    config = load_config({})
+    assert (config.listen, config.console) == ("127.0.0.1:50051", "127.0.0.1:8051")
+    assert (config.insecure, config.console_exposed) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"CROSSFADE_TLS_CERT": "a"}, "go together"),
+        ({"CROSSFADE_TLS_KEY": "a"}, "go together"),
+        ({"CROSSFADE_TLS_CLIENT_CA": "a"}, "go together"),
+        ({"CROSSFADE_STATIC_TOKENS": "a"}, "CROSSFADE_ACCESS is needed"),
+        ({"CROSSFADE_ACCESS": "a"}, "lets nobody in"),
+        (ASKED | {"CROSSFADE_JWKS": "a"}, "CROSSFADE_JWT_AUDIENCE go together"),
+        (ASKED | {"CROSSFADE_JWKS": "a", "CROSSFADE_JWT_ISSUER": "b"}, "go together"),
+        (ASKED | {"CROSSFADE_JWT_AUDIENCE": "a"}, "go together"),
+        ({"CROSSFADE_JWKS": "http://issuer.example/keys"}, "must be a file or begin with https://"),
+    ],
+)
+def test_half_of_a_protection_is_a_mistake(given: dict[str, str], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        load_config(given)
+
+
+def test_a_policy_comes_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "access.yaml"
+    file.write_text('grants: [{who: "token:app", role: writer}, {who: app, role: writer}]')
+    with pytest.raises(ConfigError, match=r"access.yaml: grants\[1\] who must begin"):
+        load_policy(file)
 
 
 def test_variables_of_others_are_left_alone() -> None:

@@ -12,9 +12,13 @@ export const ask = (path) => call(path, {});
  * @returns {Promise<any>}
  */
 export function order(collection, verb, wish) {
-  const path = `/api/collections/${encodeURIComponent(collection)}/${encodeURIComponent(verb)}`;
+  return send(`/api/collections/${encodeURIComponent(collection)}/${encodeURIComponent(verb)}`, wish);
+}
+
+/** @param {string} path @param {object} body @returns {Promise<any>} */
+export function send(path, body) {
   const headers = { "Content-Type": "application/json", "X-Crossfade-Console": "1" };
-  return call(path, { method: "POST", headers, body: JSON.stringify(wish) });
+  return call(path, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
 async function call(path, options) {
@@ -26,5 +30,6 @@ async function call(path, options) {
   }
   const data = await answer.json().catch(() => null);
   if (answer.ok && data) return data;
-  throw new Error(data?.error?.message ?? `the proxy answered ${answer.status}`);
+  const error = new Error(data?.error?.message ?? `the proxy answered ${answer.status}`);
+  throw Object.assign(error, { reason: data?.error?.reason ?? "" });
 }

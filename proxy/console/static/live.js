@@ -1,5 +1,7 @@
 // The stream of pictures: says what it sees, and says so at once when it no longer sees.
 
+import { admitted } from "./signin.js";
+
 const SILENCE = 20_000; // milliseconds without a word after which a connection counts as dead
 const AGAIN = 2_000;
 
@@ -24,7 +26,10 @@ export function follow(listener) {
       heard = Date.now();
       listener.onTrouble(JSON.parse(event.data).message);
     });
-    stream.addEventListener("error", () => listener.onTrouble("the proxy does not answer"));
+    stream.addEventListener("error", async () => {
+      listener.onTrouble("the proxy does not answer");
+      await admitted(); // the session may be over
+    });
     return stream;
   }
 

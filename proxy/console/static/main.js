@@ -9,6 +9,7 @@ import { byId, h, show } from "./dom.js";
 import { evidence } from "./evidence.js";
 import { clock } from "./format.js";
 import { follow } from "./live.js";
+import { admitted } from "./signin.js";
 import { showTrail } from "./trail.js";
 
 const NAME = "crossfade.actor";
@@ -37,6 +38,10 @@ function render() {
   browser.update(collection, picture.kinds);
   showTrail(collection);
 }
+
+byId("actor").value = localStorage.getItem(NAME) ?? "";
+byId("actor").addEventListener("change", (event) => localStorage.setItem(NAME, event.target.value.trim()));
+await admitted();
 
 follow({
   onPicture(fresh) {
@@ -77,5 +82,3 @@ document.addEventListener("click", (event) => {
 });
 
 byId("order").addEventListener("close", () => browser.refresh());
-byId("actor").value = localStorage.getItem(NAME) ?? "";
-byId("actor").addEventListener("change", (event) => localStorage.setItem(NAME, event.target.value.trim()));
