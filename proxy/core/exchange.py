@@ -72,6 +72,7 @@ class FeedBatch:
     milliseconds since 1970 by the store's clock (0 for an empty batch, which only moves the position). A feed
     that is at its end gives an empty batch about every second, so that silence means trouble. `blind` counts
     events that name no document: a hard delete whose pre-image is gone, or a document without a valid key.
+    `buried` are the keys whose last event left a tombstone: a proxy deleted them, and it may be gone by now.
     """
 
     keys: tuple[Key, ...]
@@ -79,6 +80,7 @@ class FeedBatch:
     markers: frozenset[str]
     committed_at: int
     blind: int = 0
+    buried: frozenset[Key] = frozenset()
 
 
 class FeedLost(Exception):

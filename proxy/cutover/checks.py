@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from proxy.core.comparison import Kind
 from proxy.core.errors import Reason, Refused
 from proxy.core.flag import Flag, Job, Replica
 from proxy.core.ports import Control, DivergenceLog
@@ -30,8 +31,9 @@ class GateCheck:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything the checks look at; times in milliseconds by the control store's clock. `canary` is what
-    went wrong with it, empty when nothing did, None when none was sent."""
+    """Everything the checks look at; times in milliseconds by the control store's clock. `unfit` is how often
+    one store is known to refuse what the other does not; `canary` is what went wrong with it, empty when
+    nothing did, None when none was sent."""
 
     flag: Flag
     target: Stage
@@ -42,6 +44,7 @@ class Facts:
     verify: Job | None
     feed: Job | None
     open_divergences: int
+    unfit: int
     canary: str | None
 
 
@@ -55,6 +58,7 @@ async def gather_facts(
 ) -> Facts:
     """Read from the control store what the checks need."""
     name = flag.collection
+    open_by_kind = await divergences.counts(name)
     return Facts(
         flag=flag,
         target=target,
@@ -64,7 +68,8 @@ async def gather_facts(
         backfill=await control.job(name, "backfill"),
         verify=await control.job(name, "verify"),
         feed=await control.job(name, "feed"),
-        open_divergences=sum((await divergences.counts(name)).values()),
+        open_divergences=sum(open_by_kind.values()),
+        unfit=open_by_kind.get(Kind.ERROR_PARITY.value, 0),
         canary=canary,
     )
 
@@ -78,6 +83,8 @@ def check(facts: Facts) -> tuple[GateCheck, ...]:
         checks += [_verified(facts), _no_divergences(facts), _feed_close(facts)]
     if facts.target is Stage.DYNAMO_PRIMARY:
         checks += [_backfilled(facts), _no_bypass(facts), _documents_fit(facts)]
+    if facts.flag.stage is Stage.DYNAMO_PRIMARY and facts.target is Stage.MONGO_PRIMARY:
+        checks.append(_mirror_takes_all(facts))
     if facts.canary is not None:
         checks.append(GateCheck("canary_returned", not facts.canary, facts.canary or "through both stores"))
     return tuple(checks)
@@ -213,6 +220,12 @@ def _documents_fit(facts: Facts) -> GateCheck:
     jobs = [job for job in (facts.backfill, facts.feed) if job]
     refused = sum(job.counts.get("quarantined", 0) for job in jobs)
     return GateCheck("documents_fit", not refused, f"{refused} documents that DynamoDB cannot hold")
+
+
+def _mirror_takes_all(facts: Facts) -> GateCheck:
+    """What MongoDB refuses (an `_id` that another document has) would be gone after the way back."""
+    evidence = f"{facts.unfit} times MongoDB refuses what DynamoDB holds"
+    return GateCheck("documents_fit", not facts.unfit, evidence)
 
 
 def _show(job: Job) -> str:

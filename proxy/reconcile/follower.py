@@ -11,7 +11,7 @@ import asyncio
 import heapq
 import itertools
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import dataclass
 
 from proxy.core.exchange import FeedBatch
@@ -28,8 +28,9 @@ SILENCE = 3.0
 """Seconds without any batch after which a feed no longer counts as read to its end."""
 MAX_PENDING_PURGES = 50_000
 
-Settle = Callable[[Sequence[Key], bool], Awaitable[list[Outcome]]]
-"""Brings keys to their ends, however long that takes; the flag says that they were written just now."""
+Settle = Callable[[Sequence[Key], bool, Set[Key]], Awaitable[list[Outcome]]]
+"""Brings keys to their ends, however long that takes; the flag says that they were written just now, the set
+has those which a proxy deleted last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class Follower:
         for number in itertools.count():
             batches = await self._take()
             keys = list(dict.fromkeys(key for batch in batches for key in batch.keys))
-            outcomes = await self._settle(keys, True) if keys else []
+            outcomes = await self._settle(keys, True, _buried_in(batches)) if keys else []
             await faultpoint("feed.after_apply")
             self.handled += len(outcomes)
             self._waiting -= sum(len(batch.keys) for batch in batches)
@@ -131,7 +132,7 @@ class Follower:
         while True:
             due = self._purges.take_due(self._clock.now())
             if due:
-                await self._settle([key for _, key in due], False)
+                await self._settle([key for _, key in due], False, frozenset())
                 self._purges.finish(Counter(number for number, _ in due))
                 self.purged = self._purges.position or self.purged
             await asyncio.sleep(self._purges.pause(self._clock.now()))
@@ -139,6 +140,14 @@ class Follower:
     async def _tell(self) -> None:
         async with self._progress:
             self._progress.notify_all()
+
+
+def _buried_in(batches: Sequence[FeedBatch]) -> frozenset[Key]:
+    """The keys whose last event in all of them left a tombstone."""
+    buried: frozenset[Key] = frozenset()
+    for batch in batches:
+        buried = buried.difference(batch.keys) | batch.buried
+    return buried
 
 
 class _Purges:

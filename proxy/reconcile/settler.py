@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import replace
 
 from proxy.core.canary import canary_key
@@ -46,14 +46,19 @@ class Settler:
         self.bypass_at = 0
         self.quarantined = 0
 
-    async def settle(self, keys: Sequence[Key], is_fresh: bool) -> list[Outcome]:
-        """The final outcome of every key but the canary's. Raises Superseded."""
+    async def settle(
+        self, keys: Sequence[Key], is_fresh: bool, buried: Set[Key] = frozenset()
+    ) -> list[Outcome]:
+        """The final outcome of every key but the canary's. Raises Superseded.
+
+        Of `buried` keys it is known that a proxy deleted them, though the tombstone may be gone by now.
+        """
         waiting = [key for key in keys if key != self._canary]
         ended, pause = dict[Key, Outcome](), 0.0
         while waiting:
             outcomes = await self._try(waiting, is_fresh)
             final = [outcome for outcome in outcomes if outcome.is_final]
-            await self._note(final)
+            await self._note(final, buried)
             ended |= {outcome.key: outcome for outcome in final}
             waiting = [key for key in waiting if key not in ended]
             pause = 0.005 if final else min(LONGEST_PAUSE, pause * 2 or 0.01)
@@ -85,12 +90,12 @@ class Settler:
             raise Superseded
         self._pair = replace(self._pair, epoch=max(flag.epoch, self._pair.epoch))
 
-    async def _note(self, outcomes: Sequence[Outcome]) -> None:
+    async def _note(self, outcomes: Sequence[Outcome], buried: Set[Key]) -> None:
         signals, name = self._site.signals, self._site.name
         for result, amount in Counter(outcome.result.value for outcome in outcomes).items():
             self.counts[result] += amount
             signals.count("crossfade.reconcile.keys", amount, collection=name, outcome=result)
-        if bypassed := sum(outcome.cause is Cause.BYPASS for outcome in outcomes):
+        if bypassed := sum(_is_bypass(outcome, buried) for outcome in outcomes):
             self.counts["bypass"] += bypassed
             self.bypass_at = self._site.clock.now()
             signals.count("crossfade.reconcile.bypassed", bypassed, collection=name)
@@ -127,3 +132,9 @@ class Settler:
             except CrossfadeError as error:
                 _log.error("the divergence log of %s does not answer: %s", self._site.name, error)
                 await asyncio.sleep(LONGEST_PAUSE)
+
+
+def _is_bypass(outcome: Outcome, buried: Set[Key]) -> bool:
+    """Whether somebody wrote past the proxy; a document that is gone without a trace may have been ours."""
+    is_ours = outcome.primary is None and outcome.mirror is None and outcome.key in buried
+    return outcome.cause is Cause.BYPASS and not is_ours

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from proxy.core.errors import CrossfadeError
 from proxy.core.exchange import FeedLost
@@ -36,7 +36,7 @@ async def follow_tail(site: Site, settler: Settler) -> None:
         if job is None or place is None:
             return
 
-        async def settle(keys: Sequence[Key], _: bool) -> list[Outcome]:
+        async def settle(keys: Sequence[Key], _: bool, __: Set[Key]) -> list[Outcome]:
             """At rest: most of what is found are mirror writes of ours."""
             return await settler.settle(keys, False)
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from pymongo import AsyncMongoClient
 
 from proxy.core.collection import Collection, Index, IndexKind, KeyField
 from proxy.core.exchange import FeedBatch, FeedLost
+from proxy.reconcile.follower import _buried_in
 from proxy.stores.mongo.feed import MARKS, MongoFeed
 
 Documents = Any
@@ -100,6 +101,10 @@ async def test_a_position_outlives_the_process(
     assert keys_of(first + second) == [f"x/{n:03}" for n in range(40)]
 
 
+def buried_in(batches: Sequence[FeedBatch]) -> set[tuple[Any, ...]]:
+    return {key.values for key in _buried_in(batches)}
+
+
 async def test_a_changed_key_names_both_documents(feed: MongoFeed, documents: Documents) -> None:
     await documents.insert_one({"a": "x", "b": "old"})
     position = await feed.tip()
@@ -117,6 +122,19 @@ async def test_the_end_of_a_tombstone_is_no_event(feed: MongoFeed, documents: Do
     second = await gather_to_mark(feed, first[-1].position)
     assert keys_of(first) == ["x/dead"]
     assert keys_of(second) == ["x/next"]
+    assert [buried_in(first), buried_in(second)] == [{("x", "dead")}, set()]
+
+
+async def test_who_deleted_a_document_is_told_apart(feed: MongoFeed, documents: Documents) -> None:
+    position = await feed.tip()
+    meta = {"e": Int64(1), "r": Int64(2), "op": b"0" * 16, "ops": [], "del": DatetimeMS(_now())}
+    for name in ("ours", "theirs", "again"):
+        await documents.insert_one({"a": "x", "b": name})
+    for name in ("ours", "again"):
+        await documents.update_one({"b": name}, {"$set": {"_cf": meta}})
+    await documents.delete_one({"b": "theirs"})
+    await documents.update_one({"b": "again"}, {"$unset": {"_cf": 1}})
+    assert buried_in(await gather_to_mark(feed, position)) == {("x", "ours")}
 
 
 async def test_a_delete_without_its_pre_image_is_counted(

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from proxy.core.exchange import FeedBatch, FeedLost
-from proxy.core.keys import Key
 from proxy.core.ports import Clock
 from proxy.stores.memory.store import MemoryTable
 
@@ -40,10 +39,11 @@ class MemoryFeed:
             end = min(start + BATCH, len(self._table.events))
             marks = self._passed(end) - told_marks
             if end > start or marks or _seconds() - told >= HEARTBEAT:
-                keys: dict[Key, None] = dict.fromkeys(key for key, _ in self._table.events[start:end])
-                committed_at = self._clock.now() if keys else 0
+                last = dict(self._table.events[start:end])
+                buried = frozenset(key for key, one in last.items() if one is not None and one.is_tombstone)
+                committed_at = self._clock.now() if last else 0
                 start, told, told_marks = end, _seconds(), told_marks | marks
-                yield FeedBatch(tuple(keys), str(end), frozenset(marks), committed_at)
+                yield FeedBatch(tuple(last), str(end), frozenset(marks), committed_at, buried=buried)
             else:
                 await self._table.wait(HEARTBEAT)
 

@@ -146,6 +146,7 @@ class MongoFeed:
             markers=frozenset(gathered.markers),
             committed_at=max(map(_time_of, events), default=0),
             blind=gathered.blind,
+            buried=frozenset(gathered.buried),
         )
 
     def _gather(self, event: Event, gathered: _Gathered) -> None:
@@ -174,8 +175,10 @@ class MongoFeed:
                 gathered.blind += 1
             else:
                 gathered.nameless.append(event["documentKey"]["_id"])
-        for image in images:
-            self._name(image, gathered)
+        named = {key for image in images if (key := self._name(image, gathered))}
+        gathered.buried -= named
+        if after is not None and _is_tombstone(after):
+            gathered.buried |= named
 
     async def _look_up(self, gathered: _Gathered) -> None:
         """Changed before images were enabled; a document that is gone again has a later event of its own."""
@@ -186,13 +189,16 @@ class MongoFeed:
         async for image in found:
             self._name(image, gathered)
 
-    def _name(self, image: Mapping[str, Any], gathered: _Gathered) -> None:
+    def _name(self, image: Mapping[str, Any], gathered: _Gathered) -> Key | None:
         fields = {name: image[stored] for stored, name in self._names.items() if stored in image}
         try:
-            gathered.keys[key_of(self._collection, fields)] = None
+            key = key_of(self._collection, fields)
         except BadRequest as refusal:
             gathered.blind += 1
             _log.warning("a document of %s has no key: %s", self._collection.name, refusal)
+            return None
+        gathered.keys[key] = None
+        return key
 
 
 @dataclass(slots=True)
@@ -203,6 +209,7 @@ class _Gathered:
     markers: set[str] = field(default_factory=set)
     nameless: list[Any] = field(default_factory=list)
     blind: int = 0
+    buried: set[Key] = field(default_factory=set)
 
 
 class _Stream:

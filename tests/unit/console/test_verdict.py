@@ -59,6 +59,7 @@ def checks_of(one: CollectionStatus, target: Stage) -> tuple[GateCheck, ...]:
         verify=one.jobs.get("verify"),
         feed=one.jobs.get("feed"),
         open_divergences=sum(one.divergences.values()),
+        unfit=0,
         canary=None,
     )
     return check(facts)

@@ -37,6 +37,7 @@ def facts(stage: Stage, target: Stage) -> Facts:
         verify=job("verify", MATCH=5),
         feed=job("feed", "running", age=0.5, lag_ms=20),
         open_divergences=0,
+        unfit=0,
         canary="" if stage.changes_primary_to(target) else None,
     )
 
@@ -63,7 +64,7 @@ def test_every_check_of_the_protocol_is_there() -> None:
     documents = {"backfill_complete", "no_bypass_writes", "documents_fit"}
     flip = {"spaced", "canary_returned"}
     assert {one.name for one in check(THERE)} == names | verified | documents | flip
-    assert {one.name for one in check(BACK)} == names | flip
+    assert {one.name for one in check(BACK)} == names | flip | {"documents_fit"}
     assert {one.name for one in check(END)} == names | verified
 
 
@@ -173,6 +174,12 @@ SPOILED: dict[str, tuple[Facts, Spoil, str, str]] = {
         "59 s ago",
     ),
     "a document that does not fit": (THERE, with_counts(quarantined=1), "documents_fit", "1 documents"),
+    "a document that MongoDB refuses": (
+        BACK,
+        lambda found: replace(found, unfit=1),
+        "documents_fit",
+        "1 times MongoDB refuses",
+    ),
     "a canary that is gone": (
         BACK,
         lambda found: replace(found, canary="mongodb did not take the canary"),

@@ -14,6 +14,7 @@ from proxy.core.errors import Unavailable
 from proxy.core.exchange import DivergenceQuery
 from proxy.core.flag import Change, Job
 from proxy.core.stage import Stage, StoreName
+from proxy.core.version import Record
 from proxy.core.write import Command, Delete, Insert, Replace
 from proxy.reconcile import reconciler as module
 from proxy.reconcile.checkpoint import FAILED, RUNNING, secured_kind
@@ -111,6 +112,23 @@ async def test_nothing_falls_between_mongo_only_and_the_publication_of_a_mirror(
     async with running(yard) as reconciler:
         assert await reconciler.drain(5)
         assert bench.differences() == []
+
+
+@pytest.mark.parametrize("left", [record((EPOCH, 4)), tombstone((EPOCH, 4))], ids=["by others", "by a proxy"])
+async def test_who_deleted_what_the_mirror_never_had_is_told_apart(left: Record) -> None:
+    """A document is deleted just before there is a mirror; a proxy's tombstone is gone by then."""
+    yard = Yard(Stage.MONGO_ONLY)
+    await yard.open()
+    async with running(yard):
+        await until(lambda: is_saved(yard))
+    yard.mongo.put(key(), record((EPOCH, 3)))
+    yard.mongo.put(key(), left)
+    yard.mongo.put(key(), None)
+    await yard.publish(Stage.MONGO_PRIMARY)
+    async with running(yard) as reconciler:
+        assert await reconciler.drain(5)
+        assert reconciler.status().counts["bypass"] == (not left.is_tombstone)
+        assert yard.bench().differences() == []
 
 
 async def test_a_tip_from_after_the_publication_of_a_mirror_is_not_kept() -> None:
