@@ -71,6 +71,7 @@ async def _migrate(stack: Stack, screen: Screen, options: argparse.Namespace, be
     screen.tell(f"{len(data)} documents of the old application are in MongoDB")
     for _ in range(2):
         proxy = await stack.start_proxy()
+        screen.consoles.append(proxy.console)
         screen.tell(f"a proxy serves at {proxy.address}, its console at {proxy.console}")
     names = [collection.name for collection in stack.collections]
     async with (

@@ -25,11 +25,12 @@ _HISTORY = 14  # lines of the story that stay on a terminal
 
 @dataclass(slots=True)
 class Screen:
-    """Tells the story; `traffic` and `flips` are looked at while they grow."""
+    """Tells the story; `traffic` and `flips` are looked at while they grow, and `consoles` too."""
 
     console: Console
     traffic: Traffic
     flips: list[Flip] = field(default_factory=list)
+    consoles: list[str] = field(default_factory=list)
     _live: Live | None = None
     _began: float = field(default_factory=time.monotonic)
     _story: list[str] = field(default_factory=list)
@@ -80,7 +81,8 @@ class Screen:
 
     def _picture(self, whole_story: bool = False) -> RenderableType:
         story = self._story if whole_story else self._story[-_HISTORY:]
-        return Group(Text("\n".join(story)), self._table())
+        watched = Text(f"in a browser, while this runs: {', '.join(self.consoles)}", style="dim")
+        return Group(Text("\n".join(story)), self._table(), watched)
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False, header_style="bold")

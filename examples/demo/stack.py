@@ -152,7 +152,7 @@ async def _start(log: Path, environment: Mapping[str, str], port: int) -> Proxy:
     command = [sys.executable, "-m", "proxy", "serve", "--listen", address]
     child = spawn(log.stem, command, log, ROOT, {**environment, "CROSSFADE_REPLICA_ID": log.stem})
     try:
-        if await child.wait_until(lambda: _is_serving(address), _START_DEADLINE):
+        if await child.wait_until(lambda: is_serving(address), _START_DEADLINE):
             return Proxy(address, child)
     except BaseException:
         child.kill()
@@ -166,7 +166,8 @@ def console_of(child: Child) -> str:
     return next((str(json.loads(line)["console"]) for line in lines), "")
 
 
-async def _is_serving(address: str) -> bool:
+async def is_serving(address: str) -> bool:
+    """Whether the proxy there says that it serves."""
     async with grpc.aio.insecure_channel(address) as channel:
         try:
             stub = health_pb2_grpc.HealthStub(channel)

@@ -57,8 +57,9 @@ def _show(found: Running) -> None:
     print(f"MongoDB    {found.mongodb}  (database {found.database})")
     print(f"DynamoDB   {found.dynamodb}")
     print(f"proxies    {', '.join(found.proxies)}")
+    print(f"console    {', '.join(found.consoles)}")
     print(f"log        {found.log}")
-    print(_TRY.format(address=found.proxies[0]))
+    print(_TRY.format(address=found.proxies[0], console=found.consoles[0]))
 
 
 def _options() -> argparse.Namespace:
@@ -71,10 +72,11 @@ def _options() -> argparse.Namespace:
 
 
 _TRY = """
-All collections are at MONGO_ONLY, with documents that the old application left. Now you:
+All collections are at MONGO_ONLY, with documents that the old application left. Now you, in a browser at
+{console} or here:
 
     export CROSSFADE_ADDRESS={address}
-    .venv/bin/crossfade status
+    .venv/bin/crossfade status --watch
     .venv/bin/crossfade stage webtasks MONGO_PRIMARY
     .venv/bin/crossfade backfill webtasks --wait
     .venv/bin/crossfade verify webtasks --wait

@@ -52,5 +52,6 @@ def _described(stack: Stack) -> Running:
         database=stack.collections[0].mongo_database,
         dynamodb=stack.stores.dynamodb.address,
         proxies=stack.addresses,
+        consoles=[proxy.console for proxy in stack.proxies],
         log=str(LOG),
     )

@@ -16,13 +16,15 @@ LOG = DIRECTORY / "playground.log"
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A playground: the keeper's process id, and what it keeps. Addresses of proxies are host:port."""
+    """A playground: the keeper's process id, and what it keeps. `proxies` are host:port, `consoles` where a
+    browser finds theirs."""
 
     pid: int
     mongodb: str
     database: str
     dynamodb: str
     proxies: list[str]
+    consoles: list[str]
     log: str
 
 

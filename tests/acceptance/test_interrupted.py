@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,7 +51,9 @@ def test_an_interrupted_demo_cleans_up(environment: dict[str, str], number: sign
     )
     assert demo.stdout is not None
     try:
+        console = next(line.split()[-1] for line in demo.stdout if "its console at http" in line)
         line = next(line for line in demo.stdout if "MONGO_PRIMARY" in line)
+        assert "Is it safe to cut over?" in _page(console), "the console lives while the demo runs"
         assert len(marked(environment)) >= 5, f"stores, proxies and the demo itself run at {line}"
         demo.send_signal(number)
         _, said = demo.communicate(timeout=_PATIENCE)
@@ -82,8 +85,10 @@ def test_a_playground_stays_until_it_is_taken_down(environment: dict[str, str]) 
         with MigrationClient(found.proxies) as operator:
             assert len(operator.list_collections()) == 4
             assert len(operator.list_replicas()) == 2
+        assert ["Is it safe to cut over?" in _page(console) for console in found.consoles] == [True, True]
         again = _playground(environment, "up")
         assert (again.returncode, again.stdout.splitlines()[0]) == (0, "It is running already.")
+        assert f"in a browser at\n{found.consoles[0]}" in again.stdout
     finally:
         down = _playground(environment, "down")
     assert (down.returncode, running()) == (0, None)
@@ -104,6 +109,11 @@ def test_a_port_that_is_taken_is_one_sentence(environment: dict[str, str]) -> No
     assert up.returncode == 2
     assert up.stderr.startswith(f"playground: Port {port} for the proxy is taken")
     assert marked(environment) == []
+
+
+def _page(console: str) -> str:
+    with urllib.request.urlopen(console, timeout=10) as answer:
+        return str(answer.read().decode())
 
 
 def _playground(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
