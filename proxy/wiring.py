@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from proxy.access.certificates import Certificates, TlsFiles
@@ -22,6 +22,7 @@ from proxy.core.errors import Unavailable
 from proxy.core.flag import Flag
 from proxy.core.policy import Policy
 from proxy.core.ports import Clock, CollectionStore, Control, DivergenceLog, Feed, Fence, Signals
+from proxy.core.reading import Pool
 from proxy.core.stage import Stage, StoreName
 from proxy.cutover.authority import Authority
 from proxy.cutover.canary import send_canary
@@ -35,6 +36,7 @@ from proxy.flow.mirror import Mirror
 from proxy.flow.pipeline import Lane, Pipeline
 from proxy.flow.reporting import Reporter
 from proxy.flow.shadow import Shadow
+from proxy.gauges import Gauges, Subjects
 from proxy.reconcile.reconciler import Reconciler
 from proxy.reconcile.repair import repair
 from proxy.reconcile.site import Site
@@ -61,6 +63,11 @@ async def _nothing_to_close() -> None:
     """What parts in memory need at the end."""
 
 
+def _no_pools() -> tuple[Pool, ...]:
+    """What parts in memory are connected by."""
+    return ()
+
+
 _log = logging.getLogger("crossfade")
 
 Stores = Mapping[StoreName, CollectionStore]
@@ -82,6 +89,7 @@ class Parts:
     address: str
     lease: float
     close: Callable[[], Awaitable[None]] = _nothing_to_close
+    pools: Callable[[], Iterable[Pool]] = _no_pools
 
 
 class App:
@@ -166,6 +174,8 @@ class App:
         self._tasks.append(asyncio.create_task(self._prepare_late(), name="prepare.late"))
         for name, reconciler in self.reconcilers.items():
             self._tasks.append(asyncio.create_task(reconciler.run(), name=f"reconciler.{name}"))
+        if self.signals.is_heard:
+            self._gauge()
 
     async def stop(self) -> None:
         """Finish what is in hand and leave the registry; running changes go to the other replicas."""
@@ -180,6 +190,14 @@ class App:
         await asyncio.gather(*(reporter.stop() for reporter in self.reporters.values()))
         await self.membership.stop()
         await self.parts.close()
+
+    def _gauge(self) -> None:
+        parts, doors = self.parts, self.membership.doors
+        gauges = Gauges(
+            Subjects(doors, self.lanes, self.reconcilers, self.control, self.divergences, parts.pools)
+        )
+        self.signals.watch(gauges.read)
+        self._tasks.append(asyncio.create_task(gauges.run(), name="gauges"))
 
     def desk(self) -> Desk:
         """What the console needs of this replica."""
@@ -264,7 +282,7 @@ class App:
 async def build(config: ProxyConfig, signals: Signals) -> App:
     """The application on the real stores; connects when it is first used."""
     collections, clock = load_collections(config.collections_file), SystemClock()
-    mongo = MongoStores.open(config.mongodb_uri)
+    mongo = MongoStores.open(config.mongodb_uri, is_gauged=signals.is_heard)
     dynamo = DynamoStores(
         DynamoSettings(region=config.dynamodb_region, endpoint=config.dynamodb_endpoint or None)
     )
@@ -303,6 +321,7 @@ async def build(config: ProxyConfig, signals: Signals) -> App:
             address=config.listen,
             lease=config.lease_seconds,
             close=close,
+            pools=lambda: (*mongo.pools(), dynamo.transport.pool),
         )
     )
 

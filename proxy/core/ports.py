@@ -17,6 +17,7 @@ from proxy.core.flag import AuditEntry, Flag, Job, JobRange, Replica
 from proxy.core.keys import Key
 from proxy.core.life import Event, State
 from proxy.core.query import PageRequest, Plan
+from proxy.core.reading import Read
 from proxy.core.stage import Published, StoreName
 from proxy.core.update import Update
 from proxy.core.version import Record, Stamp
@@ -261,6 +262,11 @@ class DivergenceLog(Protocol):
 class Signals(Protocol):
     """Where counts, durations and spans go; never raises, never waits."""
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody gets them; what costs something is not even gathered otherwise."""
+        ...
+
     def count(self, name: str, amount: int = 1, **attributes: str) -> None: ...
 
     def time(self, name: str, seconds: float, **attributes: str) -> None: ...
@@ -271,6 +277,18 @@ class Signals(Protocol):
 
     def trace_id(self) -> str:
         """The current trace's id in hex, or an empty string."""
+        ...
+
+    def here(self) -> object:
+        """Where in its trace the caller is, to `resume` there once the call is answered."""
+        ...
+
+    def resume(self, where: object) -> AbstractContextManager[None]:
+        """Spans inside go on from there."""
+        ...
+
+    def watch(self, read: Read) -> None:
+        """Ask for readings whenever somebody wants the gauges; from another thread."""
         ...
 
 

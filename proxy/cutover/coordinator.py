@@ -270,11 +270,19 @@ class Coordinator:
         executed = flag.stage is drive.change.target
         message = f"{flag.stage.value} is published at epoch {flag.epoch}" + ("" if executed else ": aborted")
         report = MoveReport(flag, (), executed, round(held * 1000, 3), steps, message)
+        self._measure(flag.collection, drive, held, "published" if executed else "aborted")
         if held:
-            self._signals.time("crossfade.cutover.hold", held, collection=flag.collection)
             await self._note_end(drive, report)
         await self._guard.settle(flag)
         return report
+
+    def _measure(self, name: str, drive: _Drive, held: float, outcome: str) -> None:
+        target = drive.change.target.value
+        self._signals.count("crossfade.cutover.moves", collection=name, stage=target, outcome=outcome)
+        for step, seconds in drive.steps.items():
+            self._signals.time("crossfade.cutover.step", seconds, collection=name, step=step)
+        if held:
+            self._signals.time("crossfade.cutover.hold", held, collection=name)
 
     async def _advance(self, flag: Flag, drive: _Drive) -> Flag:
         """Take one step and say what the flag is afterwards."""

@@ -52,7 +52,7 @@ class QueryRead:
 class _Look:
     published: Published
     read: PointRead | QueryRead
-    trace_id: str
+    where: object  # in the trace of the call
 
 
 class Shadow:
@@ -107,7 +107,7 @@ class Shadow:
         if published.stage.mirror is None or self._rate <= 0 or self._clock.random() >= self._rate:
             return
         try:
-            self._queue.put_nowait(_Look(published, read, self._signals.trace_id()))
+            self._queue.put_nowait(_Look(published, read, self._signals.here()))
         except asyncio.QueueFull:
             self._count("DROPPED")
 
@@ -115,7 +115,8 @@ class Shadow:
         while True:
             look = await self._queue.get()
             try:
-                await self._examine(look)
+                with self._signals.resume(look.where):
+                    await self._examine(look)
             except CrossfadeError:
                 self._count(Kind.UNAVAILABLE.value)
             finally:
@@ -131,7 +132,7 @@ class Shadow:
             await self._examine_page(look, look.read, look.read.answer)
 
     async def _examine_points(self, look: _Look, seen: Records) -> None:
-        mirrored = await _read(self._mirror(look), seen)
+        mirrored = await self._get(self._mirror(look), seen)
         suspects = []
         for key, record in seen.items():
             verdict = compare(record, mirrored[key])
@@ -147,7 +148,7 @@ class Shadow:
     async def _examine_refusal(self, look: _Look, read: QueryRead, refusal: CrossfadeError) -> None:
         """The primary refused a query: the mirror should refuse it too."""
         try:
-            await self._mirror(look).find(read.plan, read.page)
+            await self._find(self._mirror(look), read)
         except (BadRequest, Refused):
             self._count(Kind.MATCH.value)
             return
@@ -155,7 +156,7 @@ class Shadow:
 
     async def _examine_page(self, look: _Look, read: QueryRead, page: Page) -> None:
         try:
-            mirrored = await self._mirror(look).find(read.plan, read.page)
+            mirrored = await self._find(self._mirror(look), read)
         except (BadRequest, Refused) as refusal:
             self._report(look, Kind.ERROR_PARITY, message=f"only the mirror refuses: {refusal.message}")
             return
@@ -208,8 +209,8 @@ class Shadow:
     async def _conclude(
         self, look: _Look, first_seen: Mapping[Key, Version | None]
     ) -> dict[Key, tuple[Verdict, Record | None, Record | None]]:
-        mirror = await _read(self._mirror(look), first_seen)
-        primary = await _read(self._primary(look), first_seen)
+        mirror = await self._get(self._mirror(look), first_seen)
+        primary = await self._get(self._primary(look), first_seen)
         return {
             key: (conclude(version, primary[key], mirror[key]), primary[key], mirror[key])
             for key, version in first_seen.items()
@@ -247,18 +248,27 @@ class Shadow:
 
     async def _pages(self, look: _Look, read: QueryRead) -> tuple[Page, Page]:
         primary, mirror = self._primary(look), self._mirror(look)
-        return await asyncio.gather(primary.find(read.plan, read.page), mirror.find(read.plan, read.page))
+        return await asyncio.gather(self._find(primary, read), self._find(mirror, read))
 
     async def _holds_uncopied(self, look: _Look, page: Page, suspects: frozenset[Key]) -> bool:
         legacy = {record.key for record in page.records if record.is_legacy and record.key in suspects}
-        mirrored = await _read(self._mirror(look), legacy) if legacy else {}
+        mirrored = await self._get(self._mirror(look), legacy) if legacy else {}
         return None in mirrored.values()
 
     async def _both(self, look: _Look, keys: Iterable[Key]) -> Pairs:
         wanted = list(keys)
-        mirrored = await _read(self._mirror(look), wanted)
-        held = await _read(self._primary(look), wanted)
+        mirrored = await self._get(self._mirror(look), wanted)
+        held = await self._get(self._primary(look), wanted)
         return {key: (held[key], mirrored[key]) for key in wanted}
+
+    async def _get(self, store: CollectionStore, keys: Iterable[Key]) -> dict[Key, Record | None]:
+        wanted = list(keys)
+        with self._signals.span("shadow.get", collection=self._collection.name, store=store.store.value):
+            return dict(zip(wanted, await store.get(wanted), strict=True))
+
+    async def _find(self, store: CollectionStore, read: QueryRead) -> Page:
+        with self._signals.span("shadow.query", collection=self._collection.name, store=store.store.value):
+            return await store.find(read.plan, read.page)
 
     def _primary(self, look: _Look) -> CollectionStore:
         return self._stores[look.published.stage.primary]
@@ -282,13 +292,10 @@ class Shadow:
     ) -> None:
         operation = "get" if isinstance(look.read, PointRead) else "query"
         self._reporter.report(
-            Finding(kind, key, operation, look.published.epoch, primary, mirror, message, look.trace_id)
+            Finding(
+                kind, key, operation, look.published.epoch, primary, mirror, message, self._signals.trace_id()
+            )
         )
-
-
-async def _read(store: CollectionStore, keys: Iterable[Key]) -> dict[Key, Record | None]:
-    wanted = list(keys)
-    return dict(zip(wanted, await store.get(wanted), strict=True))
 
 
 def _is_uncopied(primary: Record | None, mirror: Record | None) -> bool:

@@ -337,8 +337,6 @@ class Reconciler:
             now.blind = now.follower.blind
         now.health = await self._heal(now.health)
         await faultpoint("feed.before_checkpoint")
-        lag = now.follower.lag.seconds
-        self._site.signals.time("crossfade.feed.lag", lag, collection=self._site.name)
         await self._save_place(self._door.published, now.place(), now.health, now.counts())
         now.handled, now.saved_at = handled, _seconds()
 

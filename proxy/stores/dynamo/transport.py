@@ -22,6 +22,7 @@ import orjson
 from yarl import URL
 
 from proxy.core.errors import CrossfadeError, Outcome
+from proxy.core.reading import Pool
 from proxy.stores.dynamo.credentials import CredentialSource
 from proxy.stores.dynamo.failures import (
     ConditionFailed,
@@ -84,6 +85,13 @@ class Transport:
         self._signer = Signer(f"{host}:{port}" if port else host, settings.region, settings.target)
         self._credentials = CredentialSource(settings.profile)
         self._session: aiohttp.ClientSession | None = None
+        self._in_flight = 0
+
+    @property
+    def pool(self) -> Pool:
+        """How busy the connections are; how many are open and idle the HTTP library does not say."""
+        limit = self._settings.connections
+        return Pool("aws.dynamodb", min(self._in_flight, limit), None, max(0, self._in_flight - limit), limit)
 
     async def call(self, operation: str, request: Request, timeout: float | None = None) -> dict[str, Any]:
         """The answer of one operation within `timeout` seconds, retries included.
@@ -140,6 +148,7 @@ class Transport:
         headers = self._signer.headers(operation, body, credentials, time.time())
         limits = aiohttp.ClientTimeout(total=timeout, connect=min(timeout, self._settings.connect_timeout))
         session = self._session or self._open_session()
+        self._in_flight += 1
         try:
             async with session.post(self._url, data=body, headers=headers, timeout=limits) as response:
                 return _reply(response, await response.read())
@@ -149,6 +158,8 @@ class Transport:
             raise ReplyLost(f"DynamoDB did not answer within {timeout:.2f} s") from error
         except aiohttp.ClientError as error:
             raise ReplyLost(f"the connection to DynamoDB broke: {error!r}") from error
+        finally:
+            self._in_flight -= 1
 
     def _open_session(self) -> aiohttp.ClientSession:
         self._session = aiohttp.ClientSession(

@@ -12,6 +12,7 @@ from proxy.core.exchange import ApplyResult, Page, Segment
 from proxy.core.keys import Key
 from proxy.core.ports import Limits
 from proxy.core.query import PageRequest, Plan
+from proxy.core.reading import Pool
 from proxy.core.stage import StoreName
 from proxy.core.update import Update
 from proxy.core.version import Record, Stamp
@@ -23,6 +24,7 @@ from proxy.stores.mongo.fence import MongoFence
 from proxy.stores.mongo.layout import Layout
 from proxy.stores.mongo.mirroring import Mirror
 from proxy.stores.mongo.native import Compiler
+from proxy.stores.mongo.pool import PoolGauge
 from proxy.stores.mongo.reading import Reader
 from proxy.stores.mongo.segments import Segments
 from proxy.stores.mongo.slot import Slot
@@ -97,17 +99,23 @@ class MongoStore:
 class MongoStores:
     """All collections of one deployment, over one client. `async with`, or `close()` at the end."""
 
-    def __init__(self, client: AsyncMongoClient[dict[str, Any]]) -> None:
+    def __init__(self, client: AsyncMongoClient[dict[str, Any]], gauge: PoolGauge | None = None) -> None:
         self.client = client
+        self._gauge = gauge
 
     @classmethod
-    def open(cls, uri: str, **options: Any) -> Self:
-        """Connects on first use. `options` and the URI's own override ours. Raises Broken for a bad URI."""
+    def open(cls, uri: str, *, is_gauged: bool = False, **options: Any) -> Self:
+        """Connects on first use. `options` and the URI's own override ours. Raises Broken for a bad URI.
+
+        `is_gauged` says whether `pools` is wanted: counting costs every operation a little.
+        """
+        gauge = PoolGauge() if is_gauged else None
+        options |= {"event_listeners": [gauge]} if gauge else {}
         said = uri.partition("?")[2].lower()
         ours = {name: value for name, value in _CLIENT_OPTIONS.items() if f"{name.lower()}=" not in said}
         with Translated():
             client = AsyncMongoClient[dict[str, Any]](uri, **(ours | options), connect=False)
-        return cls(client)
+        return cls(client, gauge)
 
     def collection(self, collection: Collection, limits: Limits | None = None) -> MongoStore:
         return MongoStore(self.client, collection, limits)
@@ -115,6 +123,10 @@ class MongoStores:
     def feed(self, collection: Collection) -> MongoFeed:
         """The feed of one collection (`core.ports.Feed`)."""
         return MongoFeed(self.client, collection)
+
+    def pools(self) -> tuple[Pool, ...]:
+        """How busy the connections are, where that was asked for."""
+        return (self._gauge.pool,) if self._gauge else ()
 
     async def close(self) -> None:
         await self.client.close()

@@ -57,7 +57,7 @@ class MongoSurvey:
     def open(cls, uri: str, limits: ReadingLimits, *, control: str, preference: str | None = None) -> Self:
         """Reads from a secondary where there is one, unless the URI or `preference` says otherwise."""
         wanted = preference or (None if "readpreference=" in uri.lower() else "secondaryPreferred")
-        options = {"readPreference": wanted} if wanted else {}
+        options: dict[str, Any] = {"readPreference": wanted} if wanted else {}
         return cls(MongoStores.open(uri, appname=APP_NAME, **options).client, limits, control)
 
     async def server(self) -> ServerFacts:

@@ -1,0 +1,138 @@
+"""What dashboards are told of the state of things: read off this replica, or fresh from the control store.
+
+Nothing is gathered where nobody listens, and a control store that is silent costs a few gauges, not the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from proxy.core.comparison import Kind
+from proxy.core.errors import CrossfadeError
+from proxy.core.flag import Job
+from proxy.core.ports import Control, DivergenceLog
+from proxy.core.reading import Pool, Reading, reading
+from proxy.cutover.replica import CollectionDoor
+from proxy.flow.breaker import BreakerState
+from proxy.flow.pipeline import Lane
+from proxy.reconcile.reconciler import Reconciler
+
+_log = logging.getLogger("crossfade.gauges")
+
+JOBS = ("backfill", "verify", "sample")
+
+FRESH = 5.0
+"""Seconds between two looks at the control store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """What the gauges are read off."""
+
+    doors: Mapping[str, CollectionDoor]
+    lanes: Mapping[str, Lane]
+    reconcilers: Mapping[str, Reconciler]
+    control: Control
+    divergences: DivergenceLog
+    pools: Callable[[], Iterable[Pool]]
+
+
+class Gauges:
+    """The readings of one replica: `run` it as a task, and have somebody `read` them."""
+
+    def __init__(self, subjects: Subjects) -> None:
+        self._of = subjects
+        self._shared: tuple[Reading, ...] = ()
+
+    def read(self) -> Iterator[Reading]:
+        """How things stand; of what all replicas share, how they stood a few seconds ago."""
+        for name, door in self._of.doors.items():
+            yield from _stage(name, door)
+        for name, lane in self._of.lanes.items():
+            yield from _breaker(name, lane.mirror.breaker.state)
+        for name, reconciler in self._of.reconcilers.items():
+            yield from _feed(name, reconciler)
+        for pool in self._of.pools():
+            yield from _pool(pool)
+        yield from self._shared
+
+    async def run(self) -> None:
+        """Keep fresh what the control store knows, for ever."""
+        while True:
+            await self.refresh()
+            await asyncio.sleep(FRESH)
+
+    async def refresh(self) -> None:
+        """Look at the control store once; raises nothing."""
+        try:
+            self._shared = tuple([one async for one in self._look()])
+        except CrossfadeError as error:
+            self._shared = ()  # no answer is better than an old one
+            _log.warning("the gauges of jobs, divergences and replicas are missing: %s", error)
+
+    async def _look(self) -> AsyncIterator[Reading]:
+        replicas = Counter("alive" if one.is_alive else "dead" for one in await self._of.control.replicas())
+        for state in ("alive", "dead"):
+            yield reading("crossfade.replicas", replicas[state], state=state)
+        for name in self._of.doors:
+            open_now = await self._of.divergences.counts(name)
+            for kind in (kind.value for kind in Kind if kind.is_divergence):
+                count = open_now.get(kind, 0)
+                yield reading("crossfade.divergences.open", count, collection=name, kind=kind)
+            for kind in JOBS:
+                if job := await self._of.control.job(name, kind):
+                    for one in _job(job):
+                        yield one
+
+
+def _stage(name: str, door: CollectionDoor) -> Iterator[Reading]:
+    published = door.published
+    stage, primary = published.stage.value, published.stage.primary.value
+    yield reading("crossfade.collection.stage", 1, collection=name, stage=stage, primary=primary)
+    yield reading("crossfade.collection.epoch", published.epoch, collection=name)
+    yield reading("crossfade.collection.holding", int(door.flag.holds_writes), collection=name)
+
+
+def _breaker(name: str, now: BreakerState) -> Iterator[Reading]:
+    for state in BreakerState:
+        yield reading("crossfade.breaker.state", int(state is now), collection=name, state=state.value)
+
+
+def _feed(name: str, reconciler: Reconciler) -> Iterator[Reading]:
+    """Of a feed that another replica follows only that can be said."""
+    status = reconciler.status()
+    yield reading("crossfade.feed.leading", int(status.is_leading), collection=name)
+    if status.is_leading and status.lag:
+        yield reading("crossfade.feed.lag", status.lag.seconds, collection=name)
+        yield reading("crossfade.feed.waiting", status.lag.documents, collection=name)
+        yield reading("crossfade.feed.quarantined", status.quarantined, collection=name)
+        yield reading("crossfade.feed.gap", int(bool(status.message)), collection=name)
+
+
+def _pool(pool: Pool) -> Iterator[Reading]:
+    yield reading("db.client.connection.count", pool.used, pool=pool.store, state="used")
+    if pool.idle is not None:
+        yield reading("db.client.connection.count", pool.idle, pool=pool.store, state="idle")
+    yield reading("db.client.connection.max", pool.limit, pool=pool.store)
+    yield reading("db.client.connection.pending_requests", pool.pending, pool=pool.store)
+
+
+def _job(job: Job) -> Iterator[Reading]:
+    name, kind = job.collection, job.kind
+    is_running = job.state == "running"
+    yield reading("crossfade.job.state", 1, collection=name, job=kind, state=job.state)
+    yield reading("crossfade.job.rate", job.rate if is_running else 0.0, collection=name, job=kind)
+    yield reading("crossfade.job.progress", _share_done(job), collection=name, job=kind)
+    for outcome, count in job.counts.items():
+        yield reading("crossfade.job.documents", count, collection=name, job=kind, outcome=outcome)
+
+
+def _share_done(job: Job) -> float:
+    """The total is an estimate: only a job that has ended is known to be complete."""
+    if job.state == "finished":
+        return 1.0
+    return min(0.99, job.done / job.total) if job.total else 0.0
