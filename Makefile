@@ -1,10 +1,10 @@
 # The one front door. `make` alone prints what it can do.
 .DEFAULT_GOAL := help
-.PHONY: help setup proto fmt check test browser faults bench-hold demo up down
+.PHONY: help setup proto fmt check test browser dashboards faults bench-hold demo up down
 
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := $(wildcard proxy clients/python examples bench tests)
+SOURCES := $(wildcard proxy clients/python deploy examples bench tests)
 
 help: ## print the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
@@ -32,6 +32,10 @@ test: setup ## run every test on the real stores (ARGS go to pytest)
 browser: setup ## operate the console in a real Chromium; pictures in build/screenshots
 	@scripts/chromium --required
 	@$(BIN)/python -m pytest tests/browser $(ARGS)
+
+dashboards: setup ## run every panel and alert against a real Prometheus that scrapes real proxies
+	@scripts/prometheus --required
+	@$(BIN)/python -m tests.dashboards $(ARGS)
 
 faults: setup ## kill, stop and cut off real proxies and stores; about 6 minutes (ARGS: words of their names)
 	@$(BIN)/python -m tests.faults $(ARGS)

@@ -95,6 +95,8 @@ async def serve(config: ProxyConfig) -> None:
     arm_all(config.faultpoints)
     signals = open_telemetry(_telemetry_of(config))
     gates = Gates(open_door(config), certificates_of(config))
+    if isinstance(signals, Telemetry) and signals.page:
+        _log.info("metrics are served", extra={"metrics": signals.page})
     app = await build(config, signals)
     try:
         await app.prepare()

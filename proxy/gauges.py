@@ -10,12 +10,14 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 from proxy.core.comparison import Kind
 from proxy.core.errors import CrossfadeError
 from proxy.core.flag import Job
-from proxy.core.ports import Control, DivergenceLog
+from proxy.core.ports import Control, DivergenceLog, Signals
 from proxy.core.reading import Pool, Reading, reading
+from proxy.core.stage import Stage
 from proxy.cutover.replica import CollectionDoor
 from proxy.flow.breaker import BreakerState
 from proxy.flow.pipeline import Lane
@@ -39,6 +41,18 @@ class Subjects:
     control: Control
     divergences: DivergenceLog
     pools: Callable[[], Iterable[Pool]]
+
+
+def start_at_zero(signals: Signals, collections: Iterable[str]) -> None:
+    """Have the counters that alarms look at there before they count: an increase from nothing is none."""
+    for name in collections:
+        for outcome in ("applied", "deferred", "unconfirmed"):
+            signals.count("crossfade.mirror.writes", 0, collection=name, outcome=outcome)
+        for stage, outcome in product(Stage, ("published", "aborted")):
+            signals.count("crossfade.cutover.moves", 0, collection=name, stage=stage.value, outcome=outcome)
+        signals.count("crossfade.reconcile.bypassed", 0, collection=name)
+        signals.count("crossfade.feed.lost", 0, collection=name)
+        signals.count("crossfade.fence.restored", 0, collection=name)
 
 
 class Gauges:

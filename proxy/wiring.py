@@ -36,7 +36,7 @@ from proxy.flow.mirror import Mirror
 from proxy.flow.pipeline import Lane, Pipeline
 from proxy.flow.reporting import Reporter
 from proxy.flow.shadow import Shadow
-from proxy.gauges import Gauges, Subjects
+from proxy.gauges import Gauges, Subjects, start_at_zero
 from proxy.reconcile.reconciler import Reconciler
 from proxy.reconcile.repair import repair
 from proxy.reconcile.site import Site
@@ -197,6 +197,7 @@ class App:
             Subjects(doors, self.lanes, self.reconcilers, self.control, self.divergences, parts.pools)
         )
         self.signals.watch(gauges.read)
+        start_at_zero(self.signals, doors)
         self._tasks.append(asyncio.create_task(gauges.run(), name="gauges"))
 
     def desk(self) -> Desk:

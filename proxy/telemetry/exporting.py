@@ -40,7 +40,7 @@ class Page(_Collecting, PrometheusMetricReader):
         registry = CollectorRegistry()
         host, _, port = address.rpartition(":")
         self._server, self._thread = start_http_server(int(port), host or "127.0.0.1", registry)
-        self.address: tuple[str, int] = self._server.server_address[:2]  # type: ignore[assignment]
+        self.url = f"http://{host or '127.0.0.1'}:{self._server.server_address[1]}/metrics"
         super().__init__(disable_target_info=True, scope_info_enabled=False, registry=registry)
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:

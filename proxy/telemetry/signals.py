@@ -66,7 +66,7 @@ class Silence(SilentSignals):
 
 
 class Telemetry:
-    """`stop` flushes: blocking, call it in a thread. `page` is where the Prometheus page really is."""
+    """`stop` flushes: blocking, call it in a thread. `page` is the URL of the Prometheus page, or empty."""
 
     is_heard = True
 
@@ -78,7 +78,7 @@ class Telemetry:
         tracers: TracerProvider | None = None,
         trace_rate: float = 0.0,
     ) -> None:
-        self.page = next((reader.address for reader in readers if isinstance(reader, Page)), ("", 0))
+        self.page = next((reader.url for reader in readers if isinstance(reader, Page)), "")
         self._tallies = tallies
         self._is_stopped = False
         self._meters = MeterProvider(readers, resource)

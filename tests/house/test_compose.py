@@ -31,14 +31,15 @@ def _mounted_files() -> list[str]:
 
 
 def test_there_are_both_stores_two_proxies_and_telemetry() -> None:
-    assert _SERVICES.keys() == {"mongo", "dynamodb", "otel-collector", "prometheus", *_proxies()}
+    telemetry = {"otel-collector", "prometheus", "grafana"}
+    assert _SERVICES.keys() == {"mongo", "dynamodb", *telemetry, *_proxies()}
     assert len(_proxies()) == 2
 
 
 def test_images_are_pinned_to_a_full_version() -> None:
     images = [service["image"] for service in _SERVICES.values()]
     images += re.findall(r"^FROM (\S+)", _DOCKERFILE, re.MULTILINE)
-    assert len(images) == 8
+    assert len(images) == 9
     assert [image for image in images if not _PINNED.match(image)] == []
 
 
@@ -86,12 +87,36 @@ def test_the_replica_set_has_one_name() -> None:
     assert uri.endswith(f"replicaSet={name}")
 
 
-def test_prometheus_scrapes_what_the_collector_exports() -> None:
-    collector = yaml.safe_load((_ROOT / "deploy" / "otel-collector.yaml").read_text())
+def test_prometheus_scrapes_what_the_proxies_serve() -> None:
     prometheus = yaml.safe_load((_ROOT / "deploy" / "prometheus.yaml").read_text())
-    exported = collector["exporters"]["prometheus"]["endpoint"].rpartition(":")[2]
+    served = {
+        f"{name}:{proxy['environment']['CROSSFADE_PROMETHEUS_LISTEN'].rpartition(':')[2]}"
+        for name, proxy in _proxies().items()
+    }
     (job,) = prometheus["scrape_configs"]
-    assert job["static_configs"] == [{"targets": [f"otel-collector:{exported}"]}]
+    (static,) = job["static_configs"]
+    assert set(static["targets"]) == served
+    mounts = _mounts("prometheus")
+    assert [mounts[file] for file in prometheus["rule_files"]] == ["./deploy/alerts.yaml"]
+
+
+def test_grafana_is_given_its_source_and_its_dashboards() -> None:
+    mounts = _mounts("grafana")
+    provisioning = _ROOT / mounts["/etc/grafana/provisioning"]
+    (source,) = yaml.safe_load((provisioning / "datasources" / "prometheus.yaml").read_text())["datasources"]
+    host, port = re.fullmatch(r"http://([^:/]+):(\d+)", source["url"]).groups()  # type: ignore[union-attr]
+    assert _listens(host, port)
+    (provider,) = yaml.safe_load((provisioning / "dashboards" / "crossfade.yaml").read_text())["providers"]
+    inside = provider["options"]["path"]
+    dashboards = {path.name for path in (_ROOT / mounts[inside]).glob("*.json")}
+    assert len(dashboards) == 4
+    home = _SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert home in {f"{inside}/{name}" for name in dashboards}
+
+
+def test_the_collector_takes_what_its_pipelines_name() -> None:
+    collector = yaml.safe_load((_ROOT / "deploy" / "otel-collector.yaml").read_text())
+    assert collector["service"]["pipelines"].keys() == {"metrics", "traces"}
     for pipeline in collector["service"]["pipelines"].values():
         for kind in ("receivers", "processors", "exporters"):
             assert set(pipeline[kind]) <= collector[kind].keys()
@@ -112,8 +137,8 @@ def test_the_image_runs_as_nobody_and_copies_what_exists() -> None:
 
 
 def test_mounted_files_exist() -> None:
-    assert len(_mounted_files()) == 3
-    assert [path for path in _mounted_files() if not (_ROOT / path).is_file()] == []
+    assert len(_mounted_files()) == 6
+    assert [path for path in _mounted_files() if not (_ROOT / path).exists()] == []
 
 
 def test_settings_are_ones_that_the_proxy_reads() -> None:
@@ -140,6 +165,11 @@ def test_the_image_starts_a_command_that_the_proxy_has() -> None:
     assert entrypoint[:2] == ["python", "-m"]
     asked = [sys.executable, *entrypoint[1:], *command, "--help"]
     assert subprocess.run(asked, cwd=_ROOT, capture_output=True, check=True).stdout
+
+
+def _mounts(service: str) -> dict[str, str]:
+    """What a service finds where: paths inside, and those of the repository."""
+    return {inside: path for path, inside, *_ in (v.split(":") for v in _SERVICES[service]["volumes"])}
 
 
 def _environment() -> dict[str, str]:

@@ -281,8 +281,7 @@ def test_the_prometheus_page_shows_what_was_counted() -> None:
     assert isinstance(telemetry, Telemetry)
     try:
         telemetry.count("crossfade.mirror.writes", collection="jobs", outcome="applied")
-        host, port = telemetry.page
-        with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=5) as page:
+        with urllib.request.urlopen(telemetry.page, timeout=5) as page:
             text = page.read().decode()
     finally:
         telemetry.stop()
