@@ -22,7 +22,7 @@ from proxy.core.query import PageRequest, Plan
 from proxy.core.stage import StoreName
 from proxy.core.update import Update
 from proxy.core.version import RING, Record, Stamp, Version
-from proxy.core.write import NOT_MATCHED, Command, Insert, Modify, Precondition, WriteResult, effect
+from proxy.core.write import NOT_MATCHED, Command, Insert, Modify, Precondition, Replace, WriteResult, effect
 from proxy.stores.dynamo.codec import Codec
 from proxy.stores.dynamo.conditions import Condition, nothing_at, older_than, still
 from proxy.stores.dynamo.failures import ConditionFailed
@@ -88,6 +88,8 @@ class DynamoStore:
     async def write(self, command: Command, stamp: Stamp) -> WriteResult:
         """An insert is first tried without reading. Raises Contended after TRIES conflicts."""
         try:
+            if isinstance(command, Replace):
+                self._limits.check(command.key, command.document)  # refused whatever is stored, as by MongoDB
             # Inserts mostly find nothing, and the failed condition tells when they do not.
             current = None if isinstance(command, Insert) else await self._reader.get(command.key)
             return await self._write(command, current, stamp)

@@ -21,7 +21,7 @@ from proxy.core.query import PageRequest, Plan
 from proxy.core.stage import StoreName
 from proxy.core.update import Update
 from proxy.core.version import RING, Record, Stamp, Version
-from proxy.core.write import NOT_MATCHED, Command, Modify, Precondition, WriteResult, effect
+from proxy.core.write import NOT_MATCHED, Command, Modify, Precondition, Replace, WriteResult, effect
 from proxy.stores.memory.reading import Row, is_selected, key_rank, page_of, rows_of
 
 Pause = Callable[[], Awaitable[None]]
@@ -108,6 +108,8 @@ class MemoryStore:
     async def write(self, command: Command, stamp: Stamp) -> WriteResult:
         await self._pause()
         self._refuse_below_fence(stamp.epoch)
+        if isinstance(command, Replace) and self._limits is not None:
+            self._limits.check(command.key, command.document)
         done = effect(command, self.table.records.get(command.key), stamp, key_fields=self._key_fields)
         if done.put is not None:
             self._check(done.put)
