@@ -10,6 +10,7 @@ import asyncio
 import os
 import re
 import shlex
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -17,10 +18,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pymongo import AsyncMongoClient
 
-from crossfade import AsyncClient, AsyncMigrationClient, Stage
+from crossfade import AsyncMigrationClient, JobKind, Stage
 from examples.demo.stack import ROOT, is_serving
 from proxy.embedded.addresses import Addresses, Origin
 from proxy.embedded.child import spawn
@@ -32,11 +35,13 @@ PAGE = ROOT / "docs" / "runbook.md"
 ADDRESS = "127.0.0.1:50051"
 """The address on the page."""
 
+MONGODB = "mongodb://db.example.org/?replicaSet=rs0"
 DECLARED = "examples/collections.yaml"
 LEASE = 1.0
 REHEARSAL = "7s"
 """Longer than the lease and the longest call, as it must be."""
 
+KEY = ("deployment_key", "webtask_container", "webtask_name")
 PATIENCE = 60.0
 MOVES = ("cutover", "rollback", "rehearse")
 EXPECTED = {f"crossfade abort {JOBS}": 1}
@@ -86,12 +91,13 @@ class Operator:
         """With this machine's programs, files and times."""
         program = {"python": sys.executable, "crossfade": str(Path(sys.executable).with_name("crossfade"))}
         exchanged = {
-            words[0]: program[words[0]],
-            DECLARED: self.site.stack.environment["CROSSFADE_COLLECTIONS"],
-            "60s": REHEARSAL,
-            **({JOBS: TASKS} if self.is_done else {}),
+            words[0]: [program[words[0]]],
+            MONGODB: [self.site.stack.stores.mongodb.address, "--only", self._database],
+            DECLARED: [self.site.stack.environment["CROSSFADE_COLLECTIONS"]],
+            "60s": [REHEARSAL],
+            **({JOBS: [TASKS]} if self.is_done else {}),
         }
-        return [exchanged.get(word, word) for word in words]
+        return [mine for word in words for mine in exchanged.get(word, [word])]
 
     async def _serve(self, words: list[str]) -> None:
         """At least two proxies, the page says."""
@@ -105,17 +111,24 @@ class Operator:
             assert await child.wait_until(partial(is_serving, address), PATIENCE), child.output()[-2000:]
             self.addresses.append(address)
         self.environment["CROSSFADE_ADDRESS"] = ",".join(self.addresses)
-        await self._fill()
-
-    async def _fill(self) -> None:
-        """What the application left, and a second collection that is already cut over."""
-        async with AsyncClient(self.addresses) as client:
-            for number in range(40):
-                key = {"deployment_key": "auth0", "webtask_container": "c", "webtask_name": f"t{number}"}
-                await client[JOBS].insert_one({**key, "next_available_at": number})
-                await client[TASKS].insert_one({**key, "code": "return 1"})
         async with AsyncMigrationClient(self.addresses) as operator:
             await operator.move_stage(TASKS, Stage.MONGO_PRIMARY)
+            await operator.wait_for_job(await operator.start_job(TASKS, JobKind.BACKFILL))
+
+    async def fill(self) -> None:
+        """What the application has in MongoDB before anybody heard of a proxy."""
+        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(self.site.stack.stores.mongodb.address)
+        async with client:
+            for name in (JOBS, TASKS):
+                collection = client[self._database][name]
+                await collection.create_index([(field, 1) for field in KEY], unique=True)
+                await collection.insert_many(
+                    [{**dict.fromkeys(KEY, f"k{number:02}"), "code": "return 1"} for number in range(40)]
+                )
+
+    @property
+    def _database(self) -> str:
+        return self.site.stack.collections[0].mongo_database
 
     async def _prepare(self, line: str, words: list[str]) -> None:
         """Wait until a move is safe, by asking; the end is reached from DYNAMO_PRIMARY."""
@@ -140,16 +153,21 @@ class Operator:
             assert status == 1 and time.monotonic() < deadline, said
 
     async def _run(self, words: list[str]) -> tuple[int, str]:
-        """One command to its end; the exit status and everything it said."""
+        """One command to its end, a watch to its first picture; the exit status and what it said."""
         process = await asyncio.create_subprocess_exec(
             *words,
-            cwd=ROOT,
+            cwd=self.site.stack.directory,
             env=self._environment(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        said, _ = await asyncio.wait_for(process.communicate(f"{JOBS}\n".encode()), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            if "--watch" in words:
+                assert process.stdout is not None
+                await process.stdout.readuntil(JOBS.encode())
+                process.send_signal(signal.SIGINT)
+            said, _ = await process.communicate(f"{JOBS}\n".encode())
         assert process.returncode is not None
         return process.returncode, said.decode()
 
@@ -171,6 +189,7 @@ async def operator(addresses: Addresses, mongodb_uri: str, dynamodb_endpoint: st
 
 
 async def test_the_commands_of_the_runbook_do_what_it_says(operator: Operator) -> None:
+    await operator.fill()
     for line in lines_of(PAGE.read_text()):
         await operator.follow(line)
     verbs = {line.split()[1] for line, _ in operator.ran if line.startswith("crossfade")}

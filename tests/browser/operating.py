@@ -11,6 +11,18 @@ from tests.browser.chromium import PATIENCE_MS, Screen
 
 OPERATOR = "Ada"
 
+TASKS, REHEARSED, KEYBOARD, ELSEWHERE = COLLECTIONS = ("webtasks", "webtasks-2", "webtasks-3", "cron_jobs")
+"""The journey's collection, and those of the other tests."""
+
+DOCUMENTS = 150
+REDACTED = "token"
+
+
+def task(number: int) -> dict[str, object]:
+    """A document of the application, with something that nobody shall see in a log."""
+    key = {"deployment_key": "auth0", "webtask_container": "main", "webtask_name": f"task-{number}"}
+    return {**key, "code": f"return {number}", REDACTED: "s3cret-token"}
+
 
 @dataclass(slots=True)
 class Operator:

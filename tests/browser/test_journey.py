@@ -11,52 +11,16 @@ from playwright.async_api import Browser, expect
 
 from crossfade import AsyncClient, Stage
 from examples.demo.stack import console_of, dynamodb_client
-from proxy.embedded.addresses import Addresses, Origin
-from proxy.embedded.stores import Store, Stores
-from tests.browser.chromium import MISSING, Screen, find_chromium, open_browser, open_screen
-from tests.browser.operating import Operator
-from tests.faults.site import Site, open_site
+from tests.browser.chromium import MISSING, find_chromium, open_screen
+from tests.browser.operating import DOCUMENTS, REDACTED, REHEARSED, TASKS, Operator, task
+from tests.faults.site import Site
 
 pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.timeout(240),
     pytest.mark.skipif(find_chromium() is None, reason=MISSING),
 ]
-TASKS = "webtasks"
-DOCUMENTS = 300
-REDACTED = "token"
 SLOW_MS = 60_000
-PHONE = {"width": 375, "height": 740}
-
-
-@pytest.fixture
-def stores(addresses: Addresses, mongodb_uri: str, dynamodb_endpoint: str) -> Stores:
-    def store(address: str, given: str | None) -> Store:
-        return Store(address, Origin.GIVEN if given else Origin.EMBEDDED)
-
-    mongodb = store(mongodb_uri, addresses.mongodb_uri)
-    return Stores(mongodb, store(dynamodb_endpoint, addresses.dynamodb_endpoint))
-
-
-@pytest.fixture
-async def site(stores: Stores) -> AsyncIterator[Site]:
-    """Two proxies; some documents were there before anything was mirrored."""
-    settings = {"redact": [REDACTED]}
-    async with open_site(stores, replicas=2, is_linked=False, settings=settings) as opened:
-        async with AsyncClient(opened.addresses) as client:
-            for number in range(DOCUMENTS):
-                await client[TASKS].insert_one(task(number))
-        yield opened
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with open_browser() as opened:
-        yield opened
-
-
-def task(number: int) -> dict[str, object]:
-    key = {"deployment_key": "auth0", "webtask_container": "main", "webtask_name": f"task-{number}"}
-    return {**key, "code": f"return {number}", REDACTED: "s3cret-token"}
 
 
 @asynccontextmanager
@@ -193,10 +157,10 @@ async def test_a_rehearsal_past_a_closed_gate_goes_back_when_it_is_aborted(
     site: Site, browser: Browser
 ) -> None:
     """Nobody verified: the gate is closed, is overridden in so many words, and the audit trail has it."""
-    await site.bring(Stage.MONGO_PRIMARY, TASKS)
+    await site.move(REHEARSED, Stage.MONGO_PRIMARY)
     url = console_of(site.replicas[0].child)
     async with open_screen(browser, url, color_scheme="dark") as screen:
-        ada = Operator(screen, TASKS)
+        ada = Operator(screen, REHEARSED)
         await ada.look()
         await ada.sees("not yet: no verify has run", SLOW_MS)
         await ada.open_order("Rehearse")
@@ -215,89 +179,3 @@ async def test_a_rehearsal_past_a_closed_gate_goes_back_when_it_is_aborted(
         await expect(trail).to_contain_text("seen enough")
         await screen.picture("12-rehearsed-dark")
         assert screen.complaints == []
-
-
-async def test_what_happens_elsewhere_is_seen_and_a_lost_proxy_is_said(site: Site, browser: Browser) -> None:
-    """Another replica moves the stage; then the one that serves the page dies."""
-    async with open_screen(browser, console_of(site.replicas[0].child)) as screen:
-        ada = Operator(screen, TASKS)
-        await ada.look()
-        client = site.replicas[1].operator
-        await client.move_stage(TASKS, Stage.MONGO_PRIMARY, reason="by the command line")
-        await ada.sees("MONGO_PRIMARY")
-        site.replicas[0].kill()
-        alert = screen.page.get_by_role("alert").filter(has_text="Not live")
-        await expect(alert).to_contain_text("do not decide on it")
-        await screen.picture("08-not-live")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_it_bars_nobody(site: Site, browser: Browser, scheme: str) -> None:
-    """axe finds nothing on the page, nor in the dialog; on a phone nothing must be scrolled sideways."""
-    url = console_of(site.replicas[0].child)
-    async with open_screen(browser, url, color_scheme=scheme) as screen:
-        ada = Operator(screen, TASKS)
-        await ada.look()
-        assert await screen.faults_of_access() == []
-        await ada.open_order("Start mirroring")
-        assert await screen.faults_of_access() == []
-        await screen.picture(f"09-dialog-{scheme}", whole=False)
-    async with open_screen(
-        browser, url, color_scheme=scheme, viewport={"width": 375, "height": 740}
-    ) as screen:
-        await Operator(screen, TASKS).look()
-        assert await _sideways(screen) == 0
-        assert await screen.faults_of_access() == []
-        await screen.picture(f"10-phone-{scheme}")
-        assert screen.complaints == []
-
-
-async def _sideways(screen: Screen) -> int:
-    wide: int = await screen.page.evaluate(
-        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    )
-    return wide
-
-
-async def test_the_keyboard_alone_is_enough(site: Site, browser: Browser) -> None:
-    """From the top of the page to a move and back out, without a mouse; focus stays in sight and survives
-    what comes in live."""
-    async with open_screen(browser, console_of(site.replicas[0].child)) as screen:
-        page, ada = screen.page, Operator(screen, TASKS)
-        await expect(ada.link).to_be_visible()
-        await _tab_to(screen, "Skip to the evidence")
-        await _tab_to(screen, await ada.link.inner_text())
-        await page.keyboard.press("Enter")
-        await expect(page.get_by_role("heading", name=TASKS, exact=True)).to_be_visible()
-        await _tab_to(screen, "Start mirroring…")
-        outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-        assert outline == "solid"
-        await page.keyboard.press("Enter")
-        await ada.finds_all_well()
-        await page.keyboard.press("Escape")
-        await expect(ada.dialog).to_be_hidden()
-        await page.keyboard.press("Enter")
-        await ada.finds_all_well()
-        for words in ("Ada", "by keyboard", TASKS):
-            await page.keyboard.type(words)
-            await page.keyboard.press("Tab")
-        await _tab_to(screen, "Start mirroring")
-        await page.keyboard.press("Enter")
-        await expect(ada.dialog.get_by_role("status")).to_contain_text("Done")
-        await _tab_to(screen, "Close")
-        await page.keyboard.press("Enter")
-        await ada.sees("MONGO_PRIMARY")
-        assert screen.complaints == []
-
-
-async def _tab_to(screen: Screen, name: str) -> None:
-    for _ in range(60):
-        if await _focused(screen) == name:
-            return
-        await screen.page.keyboard.press("Tab")
-    pytest.fail(f"{name} cannot be reached by Tab")
-
-
-async def _focused(screen: Screen) -> str:
-    words: str = await screen.page.evaluate("document.activeElement.innerText.trim()")
-    return words

@@ -78,9 +78,9 @@ def test_status_lists_collections(run: Run, remote_proxy: FakeProxy) -> None:
     status, out, _ = run("status")
     assert status == 0
     assert [" ".join(line.split()) for line in out.splitlines()] == [
-        "COLLECTION STAGE EPOCH PRIMARY MIRROR LAG FEED BACKFILL VERIFY CHANGE",
-        "cron_jobs MONGO_PRIMARY 4 MongoDB DynamoDB, breaker half open 1.5 s - - - to DYNAMO_PRIMARY: drain",
-        "modules MONGO_ONLY 1 - - - - - - -",
+        "COLLECTION STAGE EPOCH MIRROR LAG BACKFILL VERIFY CHANGE",
+        "cron_jobs MONGO_PRIMARY 4 DynamoDB, breaker half open 1.5 s - - to DYNAMO_PRIMARY: drain",
+        "modules MONGO_ONLY 1 - - - - -",
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from crossfade.cli.answer import Answer
 from crossfade.cli.completion import SHELLS, collections
 from crossfade.cli.progress import Progress
 from crossfade.cli.tables import Facts, Table, Tone, Toned
-from crossfade.cli.terminal import show
+from crossfade.cli.terminal import fit, show
 from crossfade.cli.watching import watch
 from crossfade.errors import Unavailable
 from crossfade.v1 import migration_pb2 as pb
@@ -133,6 +134,32 @@ class Looks:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+def test_a_narrow_terminal_gets_names_with_values(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No word is broken, and nothing is cut off."""
+    on_terminal(monkeypatch)
+    rows = [("a-rather-long-collection", "DYNAMO_PRIMARY")]
+    show((Table(("collection", "stage"), rows, "none"),))
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    monkeypatch.setenv("COLUMNS", "38")
+    show((Table(("collection", "stage"), rows, "none"),))
+    lines = [line.split() for line in _bare(capsys.readouterr().out).splitlines() if line.strip()]
+    assert lines == [["collection", "a-rather-long-collection"], ["stage", "DYNAMO_PRIMARY"]]
+
+
+@pytest.mark.parametrize(
+    ("room", "widths"), [(40, [5, 20]), (20, [5, 15]), (13, [5, 8]), (12, None)], ids=str
+)
+def test_columns_are_broken_between_words_alone(room: int, widths: list[int] | None) -> None:
+    assert fit([["a", "whole"], ["key", "deployed at some day"]], room) == widths
+
+
+def _bare(text: str) -> str:
+    """Without colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 async def test_a_watch_through_a_pipe_says_what_is_new(capsys: pytest.CaptureFixture[str]) -> None:

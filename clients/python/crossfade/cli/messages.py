@@ -40,10 +40,8 @@ def collections_table(collections: Sequence[pb.Collection]) -> Table:
             "collection",
             "stage",
             "epoch",
-            "primary",
             "mirror",
             "lag",
-            "feed",
             "backfill",
             "verify",
             "change",
@@ -53,10 +51,8 @@ def collections_table(collections: Sequence[pb.Collection]) -> Table:
                 collection.name,
                 stage_name(collection.stage),
                 str(collection.epoch),
-                store_name(collection.primary),
                 _mirror(collection.mirror),
-                _lag(collection.mirror),
-                _feed(collection),
+                _behind(collection),
                 job_cell(latest(collection, pb.JOB_KIND_BACKFILL)),
                 job_cell(latest(collection, pb.JOB_KIND_VERIFY)),
                 _change(collection),
@@ -193,9 +189,12 @@ def _mirror(mirror: pb.MirrorHealth) -> Cell:
     return Toned(f"{name}, breaker {_breaker(mirror)}", Tone.BAD)
 
 
-def _feed(collection: pb.Collection) -> Cell:
+def _behind(collection: pb.Collection) -> Cell:
+    """How far the reconciler is behind; how its feed stands, where that is the trouble."""
     state = feed_state(collection)
-    return state if state in ("-", "running") else Toned(state, Tone.BAD)
+    if state in ("-", "running"):
+        return _lag(collection.mirror)
+    return Toned(f"feed {state}", Tone.BAD)
 
 
 def _bypass(collection: pb.Collection) -> str:

@@ -4,11 +4,12 @@ progress. Rich is an extra of this package (`cli`); without it, or through a pip
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from crossfade.cli.tables import Alarm, Cell, Facts, Part, Table, Tone, Toned, plain
+from crossfade.cli.tables import Alarm, Cell, Facts, Part, Table, Tone, Toned, plain, text_of
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -89,13 +90,36 @@ def _drawn(part: Part) -> RenderableType:
 
 
 def _table(table: Table) -> RenderableType:
-    from rich import box
+    """Columns where they fit this terminal without breaking a word; else every row as names with values."""
+    from rich.console import Group
     from rich.table import Table as RichTable
 
-    drawn = RichTable(*table.columns, box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    columns = [[text_of(cell) for cell in column] for column in zip(table.columns, *table.rows, strict=True)]
+    room = shutil.get_terminal_size().columns - len(columns) + 1
+    widths = fit(columns, room)
+    if widths is None:
+        records = [Facts(list(zip(table.columns, row, strict=True))) for row in table.rows]
+        return Group(*(part for record in records for part in (_grid(record), "")))
+    gap = 2 if sum(widths) + len(widths) - 1 <= room else 1
+    drawn = RichTable(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold dim")
+    for name, width in zip(table.columns, widths, strict=True):
+        drawn.add_column(name, width=width)
     for row in table.rows:
         drawn.add_row(*(_text(cell) for cell in row))
     return drawn
+
+
+def fit(columns: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """Widths of columns of cells, in all at most `room`, broken between words where they must be, those with
+    the most to spare first; None where words would have to be broken."""
+    least = [max(len(word) for cell in column for word in cell.split()) for column in columns]
+    widths = [max(map(len, column)) for column in columns]
+    if sum(least) > room:
+        return None
+    while sum(widths) > room:
+        spare = [width - word for width, word in zip(widths, least, strict=True)]
+        widths[spare.index(max(spare))] -= 1
+    return widths
 
 
 def _grid(facts: Facts) -> RenderableType:
@@ -103,7 +127,7 @@ def _grid(facts: Facts) -> RenderableType:
 
     drawn = RichTable.grid(padding=(0, 2))
     drawn.add_column(style="dim", no_wrap=True)
-    drawn.add_column()
+    drawn.add_column(overflow="fold")
     for name, value in facts.pairs:
         drawn.add_row(name, _text(value))
     return drawn
