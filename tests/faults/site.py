@@ -8,7 +8,7 @@ import signal
 import sys
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -217,7 +217,8 @@ async def _remove(site: Site) -> None:
             await client.drop_database(database)
     dynamodb = dynamodb_client(site.stack.stores.dynamodb)
     for collection in site.stack.collections:
-        await asyncio.to_thread(dynamodb.delete_table, TableName=collection.table)
+        with suppress(dynamodb.exceptions.ResourceNotFoundException):  # a repeated request finds it gone
+            await asyncio.to_thread(dynamodb.delete_table, TableName=collection.table)
 
 
 def place_of(address: str) -> tuple[str, int]:
