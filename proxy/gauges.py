@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -18,6 +18,7 @@ from proxy.core.flag import Job
 from proxy.core.ports import Control, DivergenceLog, Signals
 from proxy.core.reading import Pool, Reading, reading
 from proxy.core.stage import Stage
+from proxy.cutover.machine import Step
 from proxy.cutover.replica import CollectionDoor
 from proxy.flow.breaker import BreakerState
 from proxy.flow.pipeline import Lane
@@ -27,8 +28,8 @@ _log = logging.getLogger("crossfade.gauges")
 
 JOBS = ("backfill", "verify", "sample")
 
-FRESH = 5.0
-"""Seconds between two looks at the control store."""
+OWN_FRESH, SHARED_FRESH = 1.0, 5.0
+"""Seconds between two looks at this replica, and at the control store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,9 @@ def start_at_zero(signals: Signals, collections: Iterable[str]) -> None:
             signals.count("crossfade.mirror.writes", 0, collection=name, outcome=outcome)
         for stage, outcome in product(Stage, ("published", "aborted")):
             signals.count("crossfade.cutover.moves", 0, collection=name, stage=stage.value, outcome=outcome)
+        for step in Step:
+            signals.count("crossfade.cutover.step", 0, collection=name, step=step.value)
+        signals.count("crossfade.cutover.hold", 0, collection=name)
         signals.count("crossfade.reconcile.bypassed", 0, collection=name)
         signals.count("crossfade.feed.lost", 0, collection=name)
         signals.count("crossfade.fence.restored", 0, collection=name)
@@ -60,10 +64,33 @@ class Gauges:
 
     def __init__(self, subjects: Subjects) -> None:
         self._of = subjects
+        self._own: tuple[Reading, ...] = ()
         self._shared: tuple[Reading, ...] = ()
 
     def read(self) -> Iterator[Reading]:
-        """How things stand; of what all replicas share, how they stood a few seconds ago."""
+        """How things stood a moment ago; from any thread."""
+        yield from self._own
+        yield from self._shared
+
+    async def run(self) -> None:
+        """Keep what is read fresh, for ever."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep(self.look, OWN_FRESH))
+            group.create_task(self._keep(self.refresh, SHARED_FRESH))
+
+    async def _keep(self, look: Callable[[], Awaitable[None]], seconds: float) -> None:
+        while True:
+            try:
+                await look()
+            except Exception:  # a fault of ours in one gauge must not end them all for good
+                _log.exception("the gauges cannot be read")
+            await asyncio.sleep(seconds)
+
+    async def look(self) -> None:
+        """Look at this replica once: on its own event loop, which what is looked at belongs to."""
+        self._own = tuple(self._stand())
+
+    def _stand(self) -> Iterator[Reading]:
         for name, door in self._of.doors.items():
             yield from _stage(name, door)
         for name, lane in self._of.lanes.items():
@@ -72,13 +99,6 @@ class Gauges:
             yield from _feed(name, reconciler)
         for pool in self._of.pools():
             yield from _pool(pool)
-        yield from self._shared
-
-    async def run(self) -> None:
-        """Keep fresh what the control store knows, for ever."""
-        while True:
-            await self.refresh()
-            await asyncio.sleep(FRESH)
 
     async def refresh(self) -> None:
         """Look at the control store once; raises nothing."""

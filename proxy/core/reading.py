@@ -17,7 +17,7 @@ class Reading:
 
 
 Read: TypeAlias = Callable[[], Iterable[Reading]]
-"""Says how things stand: at once, from any thread, and without asking anybody."""
+"""Says how things stood a moment ago: at once, from any thread, and without asking anybody."""
 
 
 @dataclass(frozen=True, slots=True)

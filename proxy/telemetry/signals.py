@@ -89,7 +89,10 @@ class Telemetry:
         self._steps: dict[tuple[str, tuple[tuple[str, str], ...]], Step] = {}
 
     def count(self, name: str, amount: int = 1, **attributes: str) -> None:
-        self._tallies.add(name, amount, attributes)
+        if amount:
+            self._tallies.add(name, amount, attributes)
+        else:
+            self._tallies.row(name, attributes)
 
     def time(self, name: str, seconds: float, **attributes: str) -> None:
         self._tallies.add(name, seconds, attributes)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossfade import AsyncMigrationClient, JobKind, Stage
-from examples.demo.data import example_data, load
+from examples.demo.data import ExampleData, example_data, load
 from examples.demo.journey import Journey
 from examples.demo.stack import Stack, open_stack
 from examples.demo.traffic import Traffic, run_traffic
@@ -61,8 +61,8 @@ class Findings:
 async def examine(directory: Path, tell: Tell) -> Findings:
     """Live, and look at everything."""
     began = time.time()
-    async with _watched(directory, tell) as (stack, prometheus):
-        await _live(stack, tell)
+    async with _watched(directory, tell) as (stack, data, prometheus):
+        await _live(stack, data, tell)
         await until(lambda: _has_seen_the_end(prometheus, began), 20)
         now = time.time()
         asked = [*of_dashboards(), *of_annotations()]
@@ -80,17 +80,19 @@ async def examine(directory: Path, tell: Tell) -> Findings:
 
 
 @asynccontextmanager
-async def _watched(directory: Path, tell: Tell) -> AsyncIterator[tuple[Stack, Prometheus]]:
+async def _watched(directory: Path, tell: Tell) -> AsyncIterator[tuple[Stack, ExampleData, Prometheus]]:
     async with AsyncExitStack() as cleanup:
         tell("starting MongoDB, DynamoDB, two proxies and Prometheus")
         stack = await cleanup.enter_async_context(open_stack())
         stack.environment = {**stack.environment, "CROSSFADE_PROMETHEUS_LISTEN": "127.0.0.1:0"}
+        data = example_data(DOCUMENTS, time.time_ns() // 1_000_000)
+        await load(stack.stores.mongodb.address, stack.collections, data)
         for _ in range(2):
             await stack.start_proxy()
         targets = [_metrics_address(proxy.child.output()) for proxy in stack.proxies]
         prometheus = await cleanup.enter_async_context(running(directory, targets))
         await until(lambda: _is_scraping(prometheus, len(targets)), 30)
-        yield stack, prometheus
+        yield stack, data, prometheus
 
 
 def _metrics_address(log: str) -> str:
@@ -103,9 +105,7 @@ async def _is_scraping(prometheus: Prometheus, targets: int) -> bool:
     return await prometheus.targets_up() == targets
 
 
-async def _live(stack: Stack, tell: Tell) -> None:
-    data = example_data(DOCUMENTS, time.time_ns() // 1_000_000)
-    await load(stack.stores.mongodb.address, stack.collections, data)
+async def _live(stack: Stack, data: ExampleData, tell: Tell) -> None:
     names = [collection.name for collection in stack.collections]
     async with (
         AsyncMigrationClient(stack.addresses, timeout=30) as operator,

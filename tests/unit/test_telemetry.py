@@ -145,12 +145,17 @@ def test_counts_and_times_arrive_under_their_public_names(telemetry: Telemetry, 
     telemetry.count("crossfade.mirror.writes", 2, collection="jobs", outcome="applied")
     telemetry.time("crossfade.cutover.hold", 0.25, collection="jobs")
     telemetry.count("crossfade.mirror.writes", outcome="applied", collection="jobs")
+    telemetry.count("crossfade.feed.lost", 0, collection="jobs")
+    telemetry.count("crossfade.cutover.step", 0, collection="jobs", step="drain")
     telemetry.count("no.such.metric", collection="jobs")
     [(attributes, value)] = points(reader, "crossfade.mirror.writes")
     assert attributes == {"crossfade.collection": "jobs", "crossfade.outcome": "applied"}
     assert value == 3
     [(_, seconds)] = points(reader, "crossfade.cutover.hold")
     assert seconds == 0.25
+    assert points(reader, "crossfade.feed.lost") == [({"crossfade.collection": "jobs"}, 0)]
+    [(_, seconds)] = points(reader, "crossfade.cutover.step")
+    assert seconds == 0
 
 
 def test_a_step_on_a_store_is_a_span_and_a_measurement(
