@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -153,7 +154,7 @@ def target(operator: Operator) -> str:
 
 def paths(update: Update) -> tuple[str, ...]:
     """Every path that an update touches, those that a rename empties included."""
-    renamed = (operator.path for operator in update if isinstance(operator, Rename))
+    renamed = [operator.path for operator in update if type(operator) is Rename]
     return (*map(target, update), *renamed)
 
 
@@ -180,6 +181,7 @@ def _check_operator(operator: Operator) -> None:
         check_where(operator.where)
 
 
+@lru_cache(4096)  # an application's updates share a few paths; one that is refused is looked at again
 def _check_path(path: str) -> None:
     parts = path.split(".")
     if not all(parts):
@@ -202,6 +204,8 @@ def _check_number(path: str, value: Value) -> None:
 
 
 def _check_conflicts(update: Update) -> None:
+    if len(update) == 1 and not isinstance(update[0], Rename):
+        return
     ordered = sorted(path.split(".") for path in paths(update))
     for first, second in pairwise(ordered):
         if second[: len(first)] == first:

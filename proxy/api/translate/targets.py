@@ -85,8 +85,8 @@ def _read_key_fields(collection: Collection, message: document_pb2.Document, fie
         fields = read_fields(message.fields)
     except BadRequest as error:
         raise within(field, error)  # noqa: B904 - it is the same error
-    names = {part.name for part in collection.key_fields}
-    if not fields.keys() <= names:
+    names = [part.name for part in collection.key_fields]
+    if any(name not in names for name in fields):
         name = next(name for name in fields if name not in names)
         text = f"{name!r} is not a key field of {collection.name}: these are {', '.join(sorted(names))}"
         raise fault(text, Reason.INVALID_ARGUMENT, f"{field}.{name}")
@@ -95,8 +95,10 @@ def _read_key_fields(collection: Collection, message: document_pb2.Document, fie
 
 def read_condition(message: storage_pb2.Filter) -> Filter:
     """The filter in a request's field `filter`."""
-    with inside("filter"):
+    try:
         return read_filter(message)
+    except BadRequest as error:
+        raise within("filter", error)  # noqa: B904 - it is the same error
 
 
 def read_etag(text: str) -> tuple[Version, bytes] | None:

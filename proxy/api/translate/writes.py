@@ -9,7 +9,7 @@ from bson import ObjectId
 
 from crossfade.v1 import storage_pb2
 from proxy.api.translate.documents import identify, read_document
-from proxy.api.translate.fault import fault, inside
+from proxy.api.translate.fault import fault, inside, within
 from proxy.api.translate.targets import (
     Target,
     missing_key,
@@ -99,6 +99,8 @@ def keep_key(collection: Collection, update: Update, key: Key | None) -> None:
 
     Setting one to the value that it has anyway is harmless, and allowed where the key is known.
     """
+    if not _touches_key(collection, update):
+        return
     known = key.values if key else [None] * len(collection.key_fields)
     values = {field.name: (field, value) for field, value in zip(collection.key_fields, known, strict=True)}
     for place, operator in enumerate(update):
@@ -109,6 +111,11 @@ def keep_key(collection: Collection, update: Update, key: Key | None) -> None:
                     f"{path} is part of the key, which never changes: delete the document and insert another"
                 )
                 raise fault(text, Reason.KEY_FIELD_CHANGED, f"update.operators[{place}]")
+
+
+def _touches_key(collection: Collection, update: Update) -> bool:
+    names = [field.name for field in collection.key_fields]
+    return any(path.partition(".")[0] in names for path in paths(update))
 
 
 def read_delete(collection: Collection, request: storage_pb2.DeleteRequest) -> Delete:
@@ -139,8 +146,10 @@ def _read_body(request: storage_pb2.InsertRequest | storage_pb2.ReplaceRequest) 
 def _read_update(
     request: storage_pb2.UpdateRequest | storage_pb2.FindOneAndUpdateRequest,
 ) -> Update:
-    with inside("update"):
+    try:
         return read_update(request.update)
+    except BadRequest as error:
+        raise within("update", error)  # noqa: B904 - it is the same error
 
 
 def _read_precondition(

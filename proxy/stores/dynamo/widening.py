@@ -34,6 +34,9 @@ ROOM = 16_384
 DEEPEST = 50
 """Levels that an update may reach: far from the limit for documents as well as for what is set in them."""
 
+_NARROW = (int, float, bool, type(None))
+_NARROWEST = 16  # bytes of BSON that no value of those types exceeds, a document around it included
+
 _PADDING = 5  # bytes of a null that an index beyond an array's end creates
 
 
@@ -85,10 +88,11 @@ def _composed(collection: Collection) -> set[str]:
 
 def _added(operator: Operator) -> int:
     """BSON bytes that an operator can add, roughly: its paths, its values, and what they pad arrays with."""
-    paths = [operator.path, operator.new_path] if isinstance(operator, Rename) else [operator.path]
-    steps = [step for path in paths for step in path.split(".")]
-    padding = sum(int(step) * _PADDING for step in steps if step.isascii() and step.isdigit())
-    return padding + sum(len(path) * 4 + 16 for path in paths) + sum(map(_size, _operands(operator)))
+    added = sum(map(_size, _operands(operator)))
+    for path in (operator.path, operator.new_path) if isinstance(operator, Rename) else (operator.path,):
+        steps = [step for step in path.split(".") if step.isascii() and step.isdigit()]
+        added += len(path) * 4 + 16 + sum(map(int, steps)) * _PADDING
+    return added
 
 
 def _operands(operator: Operator) -> tuple[Value, ...]:
@@ -101,6 +105,10 @@ def _operands(operator: Operator) -> tuple[Value, ...]:
 
 
 def _size(value: Value) -> int:
+    if type(value) in _NARROW:
+        return _NARROWEST
+    if type(value) is str:
+        return _NARROWEST + 4 * len(value)
     return len(bson.encode({"": value}, codec_options=OPTIONS))
 
 

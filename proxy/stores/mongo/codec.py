@@ -53,6 +53,8 @@ _ZERO = Timestamp(0, 0)
 
 def escape_name(name: str) -> str:
     """A user's top-level name as stored: one more underscore where it looks like ours."""
+    if name[:1] != "_":
+        return name
     return "_" + name if _RESERVED.fullmatch(name) else name
 
 
@@ -89,7 +91,7 @@ class RecordCodec:
 
     def key_of(self, fields: Fields) -> Key:
         """The key in a user's fields; a value that is not of the declared type stays as it is."""
-        return Key(tuple(_key_value(field, fields.get(field.name)) for field in self._key_fields))
+        return Key(tuple([_key_value(field, fields.get(field.name)) for field in self._key_fields]))
 
     def _body(self, record: Record) -> bytes:
         if record.document is None:

@@ -7,6 +7,7 @@ cannot be asked natively compiles to None: the caller then decides in the proxy'
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from bson.datetime_ms import DatetimeMS
@@ -145,10 +146,10 @@ def operators_of(update: Update, stamp: Stamp) -> Operators | None:
     combined = stamping(stamp)
     for operator in update:
         name, path, operand = _NATIVE[type(operator)](operator)
-        known = combined.setdefault(name, {})
-        if operand is _INEXPRESSIBLE or not _is_plain_path(operator) or escape_path(path) in known:
+        known, path = combined.setdefault(name, {}), escape_path(path)
+        if operand is _INEXPRESSIBLE or not _is_plain_path(operator) or path in known:
             return None
-        known[escape_path(path)] = operand
+        known[path] = operand
     return combined
 
 
@@ -207,8 +208,14 @@ def _checked(path: str, path_form: PathForm) -> str:
 
 def _is_plain_path(operator: Operator) -> bool:
     """False for paths that MongoDB would read as positional operators, or refuse."""
-    paths = (operator.path, operator.new_path) if isinstance(operator, Rename) else (operator.path,)
-    return all(part and part[0] != "$" and "\0" not in part for path in paths for part in path.split("."))
+    if isinstance(operator, Rename):
+        return _is_plain(operator.path) and _is_plain(operator.new_path)
+    return _is_plain(operator.path)
+
+
+@lru_cache(4096)  # an application's updates share a few paths
+def _is_plain(path: str) -> bool:
+    return all(part and part[0] != "$" and "\0" not in part for part in path.split("."))
 
 
 def _push(operator: Push) -> dict[str, Any]:

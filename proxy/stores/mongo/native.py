@@ -6,7 +6,7 @@ repeated ops, other versions than an etag's, and documents too large to be sure 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from proxy.core.document import Document
 from proxy.core.filter import EVERYTHING
@@ -48,6 +48,11 @@ class Compiler:
     """Compiles the commands of one collection."""
 
     access: Access
+    fixed: frozenset[str] = field(init=False)  # top-level fields that the engine alone may touch
+
+    def __post_init__(self) -> None:
+        names = {"_id", *(field.name for field in self.access.collection.key_fields)}
+        object.__setattr__(self, "fixed", frozenset(names))
 
     def compile(self, command: Command, stamp: Stamp) -> Native | None:
         """The native form; None where there is none. Raises BadRequest for a filter that is none."""
@@ -100,5 +105,4 @@ class Compiler:
         return all_of(query, *more)
 
     def _touches_identity(self, update: Update) -> bool:
-        fixed = {"_id", *(field.name for field in self.access.collection.key_fields)}
-        return any(path.partition(".")[0] in fixed for path in paths(update))
+        return any(path.partition(".")[0] in self.fixed for path in paths(update))
