@@ -10,12 +10,15 @@ from bson.datetime_ms import DatetimeMS
 from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 from bson.objectid import ObjectId
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.core.collection import Collection, FieldType, Index, IndexKind, KeyField
 from proxy.core.document import Value
 from proxy.core.errors import BadRequest, Reason
 from proxy.core.filter import EVERYTHING, And, Comparator, Compare, Exists, Filter, Or
 from proxy.core.keys import Key, fields_of, index_values, key_of, split_filter, split_key
+from proxy.core.keytext import encode_partition, encode_sort
 
 
 def collection_of(*kinds: FieldType) -> Collection:
@@ -146,3 +149,26 @@ def test_an_index_leaves_out_what_lacks_a_field_and_refuses_another_type() -> No
     with pytest.raises(BadRequest, match="leave it out") as caught:
         index_values(index, {"a": "x", "due": None})
     assert (caught.value.reason, caught.value.field) == (Reason.INDEX_FIELD_TYPE, "due")
+
+
+THREE_STRINGS = collection_of(FieldType.STRING, FieldType.STRING, FieldType.STRING)
+LENGTHS = st.sampled_from([0, 1, 40, 83, 84, 85, 126, 127, 128, 250, 254, 255, 256, 257, 340, 512, 1024])
+
+
+@given(
+    lengths=st.tuples(LENGTHS, LENGTHS, LENGTHS),
+    character=st.sampled_from(["a", "/", "~", "\0", "é", "€", "\U0001f600"]),
+)
+def test_a_key_is_let_through_exactly_if_its_texts_are_within_the_limits(
+    lengths: tuple[int, int, int], character: str
+) -> None:
+    values = [character * length for length in lengths]
+    partition, sort = values[:1], values[1:]
+    try:
+        encode_partition(THREE_STRINGS.key, partition)
+        encode_sort(THREE_STRINGS.key, sort)
+    except BadRequest:
+        with pytest.raises(BadRequest):
+            key_of(THREE_STRINGS, dict(zip("abc", values, strict=True)))
+    else:
+        assert key_of(THREE_STRINGS, dict(zip("abc", values, strict=True))) == Key(tuple(values))
