@@ -1,6 +1,6 @@
 # The one front door. `make` alone prints what it can do.
 .DEFAULT_GOAL := help
-.PHONY: help setup proto fmt check test browser dashboards faults fuzz bench-hold demo up down
+.PHONY: help setup proto fmt check test browser dashboards faults fuzz bench bench-hold demo up down
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -42,6 +42,9 @@ faults: setup ## kill, stop and cut off real proxies and stores; about 6 minutes
 
 fuzz: setup ## send generated and mutated requests to both stores and readers (MINUTES=5)
 	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),5) $(ARGS)
+
+bench: setup ## measure Crossfade beside the alternatives, against its budgets (ARGS=--quick: under five minutes)
+	@$(BIN)/python -m bench $(ARGS)
 
 bench-hold: setup ## measure how long writes wait in 50 changes of the primary under load
 	@$(BIN)/python -m bench.hold $(ARGS)

@@ -1,0 +1,71 @@
+"""CPU of a call: of the proxy in each stage, of an echo of the same message, and of the alternatives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bench.accounting import Spread, ratio_of, spread
+from bench.budgets import Results
+from bench.crew import Worker
+from bench.documents import Operation
+from bench.load import Job, Report
+from bench.scene import Contest, Reports, Scene, reverse
+from bench.site import DIRECT, REVERSED, STAGES
+
+_CALLS = {
+    Operation.READ: 1_500,
+    Operation.LIST: 400,
+    Operation.INSERT: 800,
+    Operation.UPDATE: 1_000,
+    Operation.RESERVE: 400,
+}
+_TABLE = "CPU of a call, µs, 8 clients (the process named; stores are not in it)"
+_BUDGETS = {Operation.READ: "read_cpu_vs_floor", Operation.UPDATE: "dual_write_cpu_vs_floor"}
+
+
+async def measure(scene: Scene, results: Results) -> None:
+    """Compare the proxy with its floor: what gRPC and the drivers take by themselves."""
+    async with reverse(scene):
+        await _compare(scene, results)
+
+
+async def _compare(scene: Scene, results: Results) -> None:
+    for operation in _CALLS:
+        reports = await scene.compete(_contest(scene, operation))
+        _tell(results, operation, reports)
+        floor = [
+            echo + drivers
+            for echo, drivers in zip(cpu(reports["echo"]), cpu(reports["drivers"]), strict=True)
+        ]
+        above = ratio_of(cpu(reports["mongo_primary"]), floor)
+        results.tell(_TABLE, operation.value, proxy_over_floor=above.median)
+        if key := _BUDGETS.get(operation):
+            results.add(key, above)
+
+
+def cpu(reports: list[Report]) -> list[float]:
+    return [report.cpu_us for report in reports]
+
+
+def _contest(scene: Scene, operation: Operation) -> Contest:
+    calls = scene.effort.calls(_CALLS[operation])
+
+    def job(collection: str, billed: tuple[int, ...] = ()) -> Job:
+        return Job(collection, {operation: 1.0}, calls, billed=billed)
+
+    contest: dict[str, tuple[Worker, Job]] = {
+        "echo": (scene.echoing, job("echo", (scene.echo.pid,))),
+        "drivers": (scene.drivers, job(DIRECT)),
+        **{name: (scene.one, job(name, scene.both)) for name in (*STAGES, REVERSED)},
+        "PyMongo": (scene.direct, job(DIRECT)),
+    }
+    if operation is not Operation.RESERVE:
+        contest["boto3"] = (scene.boto, job(DIRECT))
+    if operation not in (Operation.READ, Operation.LIST):
+        contest["hand-written"] = (scene.hand_written, job(DIRECT))
+    return contest
+
+
+def _tell(results: Results, operation: Operation, reports: Reports) -> None:
+    found: Mapping[str, Spread] = {name: spread(cpu(rounds)) for name, rounds in reports.items()}
+    results.tell(_TABLE, operation.value, **{name: one.median for name, one in found.items()})
