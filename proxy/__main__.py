@@ -1,4 +1,4 @@
-"""The proxy's own command: `python -m proxy serve|plan|prepare|assess|token`; operators use `crossfade`.
+"""The proxy's own command: `python -m proxy serve|work|plan|prepare|assess|token`; operators use `crossfade`.
 
 Exit codes: 0 all went well, 1 a store or the network refused, 2 the command or the settings are wrong;
 those of `assess` are its own.
@@ -12,7 +12,7 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "plan":
             return plan(config)
         log_to(level=logging.getLevelName(config.log_level))
-        _run(serve(config) if options.command == "serve" else prepare(config))
+        _run(_WORK[options.command](config))
     except ConfigError as error:
         return _complain(2, *error.mistakes)
     except AccessError as error:
@@ -88,6 +88,28 @@ async def prepare(config: ProxyConfig) -> None:
         await app.stop()
 
 
+async def work(config: ProxyConfig) -> None:
+    """Work at every backfill and verify that runs, serving nobody, until SIGTERM or SIGINT."""
+    from proxy.reconcile.worker import Worker
+    from proxy.wiring import open_parts, sites_of
+
+    arm_all(config.faultpoints)
+    signals = open_telemetry(_telemetry_of(config))
+    parts = open_parts(config, signals)
+    worker = Worker(parts.control, sites_of(parts))
+    task, told = asyncio.create_task(worker.run(), name="worker"), _told_to_stop()
+    try:
+        _log.info("worker %s is ready", config.replica_id)
+        await asyncio.wait((task, told), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+    finally:
+        task.cancel()
+        await worker.stop()
+        await parts.close()
+        await asyncio.to_thread(signals.stop)
+
+
 async def serve(config: ProxyConfig) -> None:
     """Serve until SIGTERM or SIGINT, then drain."""
     from proxy.wiring import build, certificates_of, open_door
@@ -108,15 +130,21 @@ async def serve(config: ProxyConfig) -> None:
         await asyncio.to_thread(signals.stop)
 
 
-async def _serve_until_told(server: Server) -> None:
+def _told_to_stop() -> asyncio.Task[Any]:
+    """What ends when SIGTERM or SIGINT comes."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
+    return asyncio.create_task(told.wait(), name="told")
+
+
+async def _serve_until_told(server: Server) -> None:
+    told = _told_to_stop()
     await server.start()
     gc.freeze()  # what the start has made lives for ever: no collection need look at it again
     await server.become_ready()
-    await told.wait()
+    await told
     _log.info("draining")
     await server.drain()
 
@@ -147,7 +175,7 @@ async def _kept_fresh(gates: Gates) -> AsyncIterator[None]:
 def _server_of(config: ProxyConfig, app: App, signals: Telemetry | Silence, gates: Gates) -> Server:
     storage = StorageServicer(app.pipeline, config.page_token_key, config.default_deadline)
     migration = MigrationServicer(
-        app.overview, app.coordinator, app.divergences, app.workshop, config.replica_id
+        app.overview, app.coordinator, app.divergences, app.workshop, app.mender, config.replica_id
     )
     settings = ServerSettings(config.listen, reuse_port=config.reuse_port, grace=config.grace_seconds)
     return Server(storage, migration, signals, settings, door=gates.door, certificates=gates.certificates)
@@ -175,11 +203,19 @@ def _telemetry_of(config: ProxyConfig) -> TelemetrySettings:
     )
 
 
+_WORK: dict[str, Callable[[ProxyConfig], Coroutine[Any, Any, None]]] = {
+    "serve": serve,
+    "work": work,
+    "prepare": prepare,
+}
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m proxy", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, about in (
         ("serve", "serve gRPC until SIGTERM"),
+        ("work", "work at every backfill and verify that runs, serving nobody, until SIGTERM"),
         ("plan", "print what the collections file makes in both stores"),
         ("prepare", "create what is missing in both stores"),
     ):

@@ -105,6 +105,12 @@ def _name(word: str) -> str:
     return word
 
 
+def _share_of_jobs(word: str) -> str:
+    if word not in ("asked", "all", "none"):
+        raise ValueError("must be asked, all or none")
+    return word
+
+
 def _level(word: str) -> str:
     if word.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
@@ -169,6 +175,12 @@ class ProxyConfig:
         "crossfade",
         _name,
         "The MongoDB database of flags, replicas, jobs and the audit trail; who shares it is one proxy.",
+    )
+    jobs: str = _setting(
+        "CROSSFADE_JOBS",
+        "asked",
+        _share_of_jobs,
+        "The backfills and verifies that this proxy works at: those it is `asked` for, `all` or `none`.",
     )
     replica_id: str = _setting(
         "CROSSFADE_REPLICA_ID",

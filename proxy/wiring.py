@@ -37,6 +37,7 @@ from proxy.flow.pipeline import Lane, Pipeline
 from proxy.flow.reporting import Reporter
 from proxy.flow.shadow import Shadow
 from proxy.gauges import Gauges, Subjects, start_at_zero
+from proxy.reconcile.mender import Mender
 from proxy.reconcile.reconciler import Reconciler
 from proxy.reconcile.repair import repair
 from proxy.reconcile.site import Site
@@ -88,8 +89,26 @@ class Parts:
     replica_id: str
     address: str
     lease: float
+    jobs: str = "asked"
     close: Callable[[], Awaitable[None]] = _nothing_to_close
     pools: Callable[[], Iterable[Pool]] = _no_pools
+
+
+def sites_of(parts: Parts) -> dict[str, Site]:
+    """What the documents of each collection are moved with."""
+    return {
+        one.name: Site(
+            one,
+            parts.stores[one.name],
+            parts.feeds[one.name],
+            parts.control,
+            parts.divergences,
+            parts.clock,
+            parts.signals,
+            parts.replica_id,
+        )
+        for one in parts.collections
+    }
 
 
 class App:
@@ -121,8 +140,11 @@ class App:
         self.lanes: dict[str, Lane] = {}
         self.reporters: dict[str, Reporter] = {}
         self.reconcilers: dict[str, Reconciler] = {}
-        self.sites = {collection.name: self._site(collection) for collection in parts.collections}
-        self.workshop = Workshop(parts.control, self.sites, self.membership.doors)
+        self.sites = sites_of(parts)
+        self.workshop = Workshop(
+            parts.control, self.sites, self.membership.doors, is_idle=parts.jobs == "none"
+        )
+        self.mender = Mender(self.sites, self.membership.doors, parts.divergences)
         self._tasks: list[asyncio.Task[None]] = []
         self._unprepared: list[CollectionStore] = []
         self.pipeline = Pipeline(self.lanes, parts.clock, parts.signals)
@@ -176,6 +198,8 @@ class App:
             self._tasks.append(asyncio.create_task(reconciler.run(), name=f"reconciler.{name}"))
         if self.signals.is_heard:
             self._gauge()
+        if self.parts.jobs == "all":
+            self._tasks.append(asyncio.create_task(self.workshop.join_all(), name="workshop.join"))
 
     async def stop(self) -> None:
         """Finish what is in hand and leave the registry; running changes go to the other replicas."""
@@ -239,20 +263,6 @@ class App:
         reporter.start()
         shadow.start()
 
-    def _site(self, collection: Collection) -> Site:
-        """What the documents of one collection are moved with."""
-        parts, name = self.parts, collection.name
-        return Site(
-            collection,
-            parts.stores[name],
-            parts.feeds[name],
-            parts.control,
-            parts.divergences,
-            parts.clock,
-            parts.signals,
-            parts.replica_id,
-        )
-
     async def _drain(self, flag: Flag) -> bool:
         return await self.reconcilers[flag.collection].drain(DRAIN_LIMIT)
 
@@ -282,6 +292,11 @@ class App:
 
 async def build(config: ProxyConfig, signals: Signals) -> App:
     """The application on the real stores; connects when it is first used."""
+    return App(open_parts(config, signals))
+
+
+def open_parts(config: ProxyConfig, signals: Signals) -> Parts:
+    """The real stores of all collections, behind their ports."""
     collections, clock = load_collections(config.collections_file), SystemClock()
     mongo = MongoStores.open(config.mongodb_uri, is_gauged=signals.is_heard)
     dynamo = DynamoStores(
@@ -293,37 +308,36 @@ async def build(config: ProxyConfig, signals: Signals) -> App:
         await dynamo.close()
         await mongo.close()
 
-    return App(
-        Parts(
-            collections=collections,
-            stores={
-                one.name: {
-                    StoreName.MONGODB: mongo_stores[one.name],
-                    StoreName.DYNAMODB: dynamo.collection(one),
-                }
-                for one in collections
-            },
-            fences={name: store.fence for name, store in mongo_stores.items()},
-            feeds={
-                one.name: {
-                    StoreName.MONGODB: mongo.feed(one),
-                    StoreName.DYNAMODB: dynamo.feed(one, clock),
-                }
-                for one in collections
-            },
-            control=Authority(
-                MongoControl(mongo.client, config.control_database),
-                DynamoFinals(dynamo.transport, f"{config.control_database}_flags"),
-            ),
-            divergences=MongoDivergences(mongo.client, config.control_database),
-            clock=clock,
-            signals=signals,
-            replica_id=config.replica_id,
-            address=config.listen,
-            lease=config.lease_seconds,
-            close=close,
-            pools=lambda: (*mongo.pools(), dynamo.transport.pool),
-        )
+    return Parts(
+        collections=collections,
+        stores={
+            one.name: {
+                StoreName.MONGODB: mongo_stores[one.name],
+                StoreName.DYNAMODB: dynamo.collection(one),
+            }
+            for one in collections
+        },
+        fences={name: store.fence for name, store in mongo_stores.items()},
+        feeds={
+            one.name: {
+                StoreName.MONGODB: mongo.feed(one),
+                StoreName.DYNAMODB: dynamo.feed(one, clock),
+            }
+            for one in collections
+        },
+        control=Authority(
+            MongoControl(mongo.client, config.control_database),
+            DynamoFinals(dynamo.transport, f"{config.control_database}_flags"),
+        ),
+        divergences=MongoDivergences(mongo.client, config.control_database),
+        clock=clock,
+        signals=signals,
+        replica_id=config.replica_id,
+        address=config.listen,
+        lease=config.lease_seconds,
+        jobs=config.jobs,
+        close=close,
+        pools=lambda: (*mongo.pools(), dynamo.transport.pool),
     )
 
 

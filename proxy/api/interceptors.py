@@ -24,7 +24,7 @@ from proxy.core.ports import Signals
 
 OURS = "/crossfade.v1."
 WRITES = frozenset(("Insert", "Replace", "Update", "FindOneAndUpdate", "Delete", "BatchWrite")) | frozenset(
-    ("MoveStage", "Rollback", "Rehearse", "Abort", "StartJob")
+    ("MoveStage", "Rollback", "Rehearse", "Abort", "StartJob", "PauseJob", "Repair")
 )
 """Methods that change something: an unexpected failure of one leaves its outcome unknown."""
 

@@ -12,7 +12,7 @@ from crossfade.v1 import migration_pb2 as pb
 from crossfade.v1 import migration_pb2_grpc
 from proxy.api.admission import caller
 from proxy.api.interceptors import DetailedError
-from proxy.api.translate import audit, divergences, jobs, operations, rehearsals
+from proxy.api.translate import audit, divergences, jobs, operations, rehearsals, repairs
 from proxy.api.translate.paging import place_of, read_page, row_of, seal
 from proxy.core.errors import NotFound, Reason, Refused
 from proxy.core.exchange import DivergenceQuery
@@ -22,6 +22,9 @@ from proxy.core.stage import Stage
 from proxy.cutover.coordinator import Coordinator, MoveReport
 from proxy.cutover.overview import CollectionStatus, Overview
 from proxy.cutover.steering import GateClosed, Order, Steering
+from proxy.reconcile.charter import JobOrder
+from proxy.reconcile.mender import Explanation
+from proxy.reconcile.repair import RepairReport
 
 ACTOR_HEADER = "x-crossfade-actor"
 """The header in which a client says on whose behalf it calls, percent-encoded, for the audit record."""
@@ -35,8 +38,27 @@ _Move = pb.MoveStageRequest | pb.RollbackRequest | pb.RehearseRequest
 class Workshop(Protocol):
     """What backfills and verifies collections in the background."""
 
-    async def start_job(self, collection: str, kind: str) -> Job:
-        """Start a "backfill" or "verify" and return at once, with the running one where there is one."""
+    async def start_job(self, collection: str, kind: str, order: JobOrder = ..., share: float = ...) -> Job:
+        """Start a "backfill", "verify" or "sample" of a share of the documents, go on with a paused one or
+        join in the running one, and return at once."""
+        ...
+
+    async def pause_job(self, collection: str, kind: str) -> Job:
+        """Have all who work at it stop at a checkpoint. Raises Refused where none is running."""
+        ...
+
+
+class Mender(Protocol):
+    """What repairs and explains divergences."""
+
+    async def repair(
+        self, query: DivergenceQuery, ids: Sequence[str], *, by_verify: bool, actor: str
+    ) -> RepairReport:
+        """Repair one page of a collection's unclosed divergences, or those of these ids."""
+        ...
+
+    async def explain(self, collection: str, divergence: str) -> Explanation:
+        """What can be known of one. Raises NotFound."""
         ...
 
 
@@ -49,8 +71,10 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
         coordinator: Coordinator,
         divergences: DivergenceLog,
         workshop: Workshop,
+        mender: Mender,
         replica_id: str,
     ) -> None:
+        self._mender = mender
         self._workshop = workshop
         self._overview = overview
         self._coordinator = coordinator
@@ -84,7 +108,27 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
             text = f"{request.collection} has no mirror in {status.flag.stage.value}"
             raise Refused(text, Reason.STAGE_NOT_ALLOWED)
         response = pb.Job()
-        jobs.write_job(response, await self._workshop.start_job(request.collection, kind))
+        order, share = jobs.read_order(request), jobs.read_share(request)
+        jobs.write_job(response, await self._workshop.start_job(request.collection, kind, order, share))
+        return response
+
+    async def PauseJob(self, request: pb.PauseJobRequest, context: Any) -> pb.Job:
+        kind = jobs.read_job_kind(request.kind)
+        response = pb.Job()
+        jobs.write_job(response, await self._workshop.pause_job(request.collection, kind))
+        return response
+
+    async def Repair(self, request: pb.RepairRequest, context: Any) -> pb.RepairResponse:
+        query, ids, actor = repairs.read_query(request), tuple(request.divergences), _actor_of(context)
+        report = await self._mender.repair(query, ids, by_verify=request.last_verify, actor=actor)
+        response = pb.RepairResponse()
+        repairs.write_report(response, report)
+        return response
+
+    async def ExplainDivergence(self, request: pb.ExplainDivergenceRequest, context: Any) -> pb.Explanation:
+        response = pb.Explanation()
+        found = await self._mender.explain(request.collection, request.id)
+        repairs.write_explanation(response, found)
         return response
 
     async def MoveStage(self, request: pb.MoveStageRequest, context: Any) -> pb.MoveStageResponse:

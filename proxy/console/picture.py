@@ -12,13 +12,14 @@ from typing import Any
 from proxy.console.desk import Desk
 from proxy.console.history import count_comparisons
 from proxy.console.verdict import GATES, judge
+from proxy.core.assurance import is_clean
 from proxy.core.collection import Collection
 from proxy.core.comparison import Kind
 from proxy.core.divergence import Divergence
 from proxy.core.flag import AuditEntry, Flag, Job, Replica
 from proxy.core.stage import Stage
 from proxy.core.version import Version
-from proxy.cutover.checks import GateCheck, is_clean, verdict_of
+from proxy.cutover.checks import GateCheck, verdict_of
 from proxy.cutover.coordinator import MoveReport
 from proxy.cutover.overview import CollectionStatus, MirrorHealth
 from proxy.cutover.rehearsal import report_in

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from proxy.core.assurance import assurance_of
 from proxy.core.stage import Stage
-from proxy.cutover.checks import UNEQUAL, VERIFY_MAX_AGE, GateCheck
+from proxy.cutover.checks import VERIFY_MAX_AGE, GateCheck
 from proxy.cutover.machine import Step
 from proxy.cutover.overview import CollectionStatus
 
@@ -103,7 +104,7 @@ def _verify(check: GateCheck, status: CollectionStatus, now: int) -> str:
     if job is None:
         return "no verify has run"
     age = (now - job.updated_at) / 1000
-    unequal = sum(count for kind, count in job.counts.items() if kind in UNEQUAL)
+    unequal = assurance_of(job).unequal
     if job.state != "finished":
         return f"verify is {job.state}"
     if unequal:

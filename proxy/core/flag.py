@@ -173,10 +173,11 @@ class AuditEntry:
 class Job:
     """The state of a backfill or verify, and the evidence it leaves for the gate. Times in milliseconds.
 
-    `kind` is "backfill", "verify", "feed" or "rehearsal"; `state` is "running", "paused", "finished" or
-    "failed"; `position` is an opaque checkpoint; `counts` maps outcome names to documents. Of a backfill or
-    verify, `total` is about how many documents it is to look at, `done` how many it has, `rate` how many a
-    second it does of late (0: not known), and `workers` how many worked at it when it was last saved.
+    `kind` is "backfill", "verify", "sample", "feed" or "rehearsal"; `state` is "running", "paused",
+    "finished" or "failed"; `position` is an opaque checkpoint; `counts` maps outcome names to documents. Of a
+    backfill or verify, `total` is about how many documents it is to look at, `done` how many it has, `rate`
+    how many a second it does of late (0: not known), and `workers` how many worked at it when it was last
+    saved. `population` is about how many documents there are, which in a sample are more than `total`.
     """
 
     collection: str
@@ -192,6 +193,7 @@ class Job:
     done: int = 0
     rate: float = 0.0
     workers: int = 0
+    population: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from proxy.core.assurance import assurance_of
 from proxy.core.comparison import Kind
 from proxy.core.errors import Reason, Refused
 from proxy.core.flag import Flag, Job, Replica
@@ -159,38 +160,17 @@ def _verified(facts: Facts) -> GateCheck:
     job = facts.verify
     if job is None:
         return GateCheck("verify_clean", False, "no verify has run")
-    age = (facts.now - job.updated_at) / 1000
-    unequal = sum(count for kind, count in job.counts.items() if kind in UNEQUAL)
+    age, took = (facts.now - job.updated_at) / 1000, (job.updated_at - job.started_at) / 1000
+    proof = assurance_of(job)
     passed = (
         job.state == "finished"
-        and unequal == 0
+        and proof.is_complete
+        and proof.unequal == 0
         and age < VERIFY_MAX_AGE
         and job.epoch >= facts.flag.mirrored_since
     )
-    evidence = f"{job.state} {age:.0f} s ago at epoch {job.epoch}: {_show(job)}"
+    evidence = f"{job.state} {age:.0f} s ago at epoch {job.epoch}, in {took:.0f} s: {proof} ({_show(job)})"
     return GateCheck("verify_clean", passed, evidence)
-
-
-UNEQUAL = frozenset(
-    (
-        "STUCK_LAG",
-        "TRUE_MISMATCH",
-        "VERSION_CONFLICT",
-        "MISSING_IN_MIRROR",
-        "GHOST_IN_MIRROR",
-        "MIRROR_AHEAD",
-        "REPRESENTATION",
-        "LAG",
-        "SKEW",
-        "BYPASS",
-    )
-)
-
-
-def is_clean(job: Job) -> bool:
-    """Whether a job has finished and left nothing to mend."""
-    left = sum(count for name, count in job.counts.items() if name in UNEQUAL or name == "quarantined")
-    return job.state == "finished" and left == 0
 
 
 def _no_divergences(facts: Facts) -> GateCheck:

@@ -12,7 +12,7 @@ from proxy.core.flag import AuditEntry, Flag, Job, Replica
 from proxy.core.ports import CollectionStore, Control, DivergenceLog
 from proxy.core.stage import Stage, StoreName
 
-JOB_KINDS = ("backfill", "verify", "feed", "rehearsal")
+JOB_KINDS = ("backfill", "verify", "sample", "feed", "rehearsal")
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class Backfill:
     kind = craft = "backfill"
 
     def lay_out(self, documents: int) -> Layout:
-        return Layout(ranges_for(documents), documents)
+        return Layout(ranges_for(documents), documents, documents)
 
     async def require(self, site: Site, outlook: Outlook) -> None:
         """What changes while it is copied must be seen by a feed whose position is older than the copy."""

@@ -29,10 +29,11 @@ AS_IT_IS = JobOrder()
 @dataclass(frozen=True, slots=True)
 class Layout:
     """How a run is divided: into so many ranges, of which each is read to its end, or as far as `most`
-    documents (0: to its end). `total` is about how many documents that makes."""
+    documents (0: to its end). `total` is about how many documents that makes, of so many in `population`."""
 
     ranges: int
     total: int
+    population: int
     most: int = 0
 
 

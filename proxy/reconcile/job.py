@@ -100,8 +100,18 @@ async def _begin_anew(site: Site, outlook: Outlook, trade: Trade, pair: Pair, or
     layout = trade.lay_out(await pair.primary.estimate())
     run = site.clock.new_op().hex()
     charter = Charter(run, published.stage.primary, layout.ranges, layout.most).limited(order)
-    text, total = charter.to_text(), layout.total
-    job = Job(site.name, trade.kind, RUNNING, published.epoch, now, now, {}, text, total=total)
+    job = Job(
+        site.name,
+        trade.kind,
+        RUNNING,
+        published.epoch,
+        now,
+        now,
+        {},
+        charter.to_text(),
+        total=layout.total,
+        population=layout.population,
+    )
     await site.control.save_job(job)
     return job
 

@@ -29,6 +29,9 @@ class Window:
     """
 
     LOW, HIGH = 3.0, 6.0
+    FORGETTING = 1.00005
+    """Stores change: the shortest delay seen counts less each time, but not so fast that our own queue would
+    pass for the store's slowness."""
 
     def __init__(self, start: int = 4, most: int = 64) -> None:
         self.limit = start
@@ -65,7 +68,7 @@ class Window:
 
     def _adapt(self, mean: float) -> None:
         self._sum, self._seen = 0.0, 0
-        self._shortest = min(self._shortest * 1.01, mean)  # stores change: old times do not count for ever
+        self._shortest = min(self._shortest * self.FORGETTING, mean)
         queued = self.limit * (1 - self._shortest / mean) if mean else 0.0
         if queued < self.LOW:
             self.limit = min(self._most, self.limit + 1)

@@ -36,22 +36,24 @@ SAMPLE_RANGES = 64
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """See `trade.Trade`. Its counts are those of `comparing.compare_range`."""
+    """See `trade.Trade`. Its counts are those of `comparing.compare_range`. With a `share` of the documents
+    it is a sample, even if that is all of them."""
 
-    share: float = 1.0
+    share: float | None = None
     options: CompareOptions = CLOSELY
     craft: str = "verify"
 
     @property
     def kind(self) -> str:
-        return "verify" if self.share >= 1.0 else "sample"
+        return "verify" if self.share is None else "sample"
 
     def lay_out(self, documents: int) -> Layout:
         """Both directions count; the mirror is taken to hold as much."""
-        if self.share >= 1.0:
-            return Layout(2 * ranges_for(documents), 2 * documents)
+        if self.share is None:
+            return Layout(2 * ranges_for(documents), 2 * documents, 2 * documents)
         most = max(1, ceil(documents * self.share / SAMPLE_RANGES))
-        return Layout(2 * SAMPLE_RANGES, 2 * min(documents, most * SAMPLE_RANGES), most)
+        total = 2 * min(documents, most * SAMPLE_RANGES)
+        return Layout(2 * SAMPLE_RANGES, total, 2 * documents, most)
 
     async def require(self, site: Site, outlook: Outlook) -> None:
         """Nothing is needed."""
@@ -76,7 +78,7 @@ class Verify:
     async def conclude(self, site: Site, pair: Pair, job: Job) -> None:
         """What was not seen again since the start is closed if both stores agree on it now: replicas' clocks
         differ, so times alone prove nothing. Queries and refusals were not looked at."""
-        if self.share < 1.0:
+        if self.share is not None:
             return
         async for rows in open_rows(site):
             for row in rows:

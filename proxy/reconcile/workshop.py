@@ -28,9 +28,17 @@ LOOK = 1.0
 
 
 class Workshop:
-    """The jobs of every collection in this process."""
+    """The jobs of every collection in this process; an idle one begins them and leaves the work to others."""
 
-    def __init__(self, control: Control, sites: Mapping[str, Site], outlooks: Mapping[str, Outlook]) -> None:
+    def __init__(
+        self,
+        control: Control,
+        sites: Mapping[str, Site],
+        outlooks: Mapping[str, Outlook],
+        *,
+        is_idle: bool = False,
+    ) -> None:
+        self._is_idle = is_idle
         self._control = control
         self._sites = sites
         self._outlooks = outlooks
@@ -47,7 +55,8 @@ class Workshop:
         """
         site, trade = self._site(collection), trade_of(kind, share)
         job = await begin(site, self._outlooks[collection], trade, order)
-        self._join(site, trade, job)
+        if not self._is_idle:
+            self._join(site, trade, job)
         return job
 
     async def pause_job(self, collection: str, kind: str) -> Job:

@@ -213,7 +213,9 @@ async def opened(mongodb_uri: str, dynamodb_endpoint: str) -> AsyncIterator[Twin
             await app.control.create(Flag(name, 1, stage, clock.now()))
         await app.prepare()
         await app.start()
-        migration = MigrationServicer(app.overview, app.coordinator, app.divergences, app.workshop, "fuzz")
+        migration = MigrationServicer(
+            app.overview, app.coordinator, app.divergences, app.workshop, app.mender, "fuzz"
+        )
         server = Server(
             StorageServicer(app.pipeline, PAGE_KEY), migration, Silence(), ServerSettings("127.0.0.1:0")
         )

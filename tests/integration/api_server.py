@@ -24,6 +24,7 @@ from proxy.core.collection import Collection
 from proxy.core.flag import Flag, Job
 from proxy.core.identity import Doorkeeper
 from proxy.core.stage import Stage, StoreName
+from proxy.reconcile.charter import AS_IT_IS, JobOrder
 from proxy.stores.memory.control import MemoryControl, MemoryDivergences
 from proxy.stores.memory.feed import MemoryFeed
 from proxy.stores.memory.store import MemoryFence, MemoryStore, MemoryTable
@@ -41,8 +42,13 @@ PAGE_KEY = b"k" * 32
 class IdleWorkshop:
     """Starts jobs that never get on."""
 
-    async def start_job(self, collection: str, kind: str) -> Job:
+    async def start_job(
+        self, collection: str, kind: str, order: JobOrder = AS_IT_IS, share: float = 1.0
+    ) -> Job:
         return Job(collection, kind, "running", 3, 1_000, 2_000, {"copied": 0})
+
+    async def pause_job(self, collection: str, kind: str) -> Job:
+        return Job(collection, kind, "paused", 3, 1_000, 2_000, {"copied": 0})
 
 
 @dataclass(frozen=True)
@@ -93,11 +99,12 @@ def app_on(
     return App(parts)
 
 
-def servicers(app: App) -> tuple[StorageServicer, MigrationServicer]:
-    """The services of an application."""
+def servicers(app: App, *, is_working: bool = False) -> tuple[StorageServicer, MigrationServicer]:
+    """The services of an application, which works at jobs only if that is wanted."""
+    workshop = app.workshop if is_working else IdleWorkshop()
     return (
         StorageServicer(app.pipeline, PAGE_KEY),
-        MigrationServicer(app.overview, app.coordinator, app.divergences, IdleWorkshop(), "replica-1"),
+        MigrationServicer(app.overview, app.coordinator, app.divergences, workshop, app.mender, "replica-1"),
     )
 
 
@@ -109,15 +116,17 @@ async def serving(
     *,
     door: Doorkeeper | None = None,
     certificates: Certificates | None = None,
+    is_working: bool = False,
 ) -> AsyncIterator[Served]:
-    """A proxy that serves, and is drained afterwards. The channel is in the clear, and shows no token."""
+    """A proxy that serves (and works at jobs, if wanted), and is drained afterwards. The channel is in the
+    clear, and shows no token."""
     tables = {c.name: {role: MemoryTable() for role in StoreName} for c in collections}
     app = app_on(tables, collections, lease)
     for collection in collections:
         await app.control.create(Flag(collection.name, 3, stage, 0))
     await app.start()
     server = Server(
-        *servicers(app),
+        *servicers(app, is_working=is_working),
         Silence(),
         ServerSettings(address="127.0.0.1:0", grace=1.0, access_log=AccessLog.ERRORS),
         door=door,

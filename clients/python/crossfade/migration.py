@@ -73,6 +73,7 @@ class JobKind(Enum):
     BACKFILL = pb.JOB_KIND_BACKFILL
     VERIFY = pb.JOB_KIND_VERIFY
     FEED = pb.JOB_KIND_FEED
+    SAMPLE = pb.JOB_KIND_SAMPLE
 
 
 class JobState(Enum):
@@ -81,10 +82,14 @@ class JobState(Enum):
     RUNNING = pb.JOB_STATE_RUNNING
     FINISHED = pb.JOB_STATE_FINISHED
     FAILED = pb.JOB_STATE_FAILED
+    PAUSED = pb.JOB_STATE_PAUSED
 
 
 MOVE_TIMEOUT = 60.0
 """Seconds that a change of stage may take; it goes on by itself if they were too few."""
+
+REPAIR_TIMEOUT = 60.0
+"""Seconds that one page of a repair may take: what is busy is looked at again for a while."""
 
 _ACTOR_HEADER = "x-crossfade-actor"
 
@@ -258,13 +263,77 @@ class AsyncMigrationClient:
         request = pb.AbortRequest(collection=collection, reason=reason)
         return await self._transport.call(self._stub.Abort, request, repeat=Repeat.UNAPPLIED, writes=True)
 
-    async def start_job(self, collection: str, kind: JobKind) -> pb.Job:
-        """Start to copy (BACKFILL) or to compare (VERIFY) all documents, or join in the run under way.
+    async def start_job(
+        self,
+        collection: str,
+        kind: JobKind,
+        *,
+        max_rate: float | None = None,
+        max_write_units: float | None = None,
+        sample_share: float = 0.0,
+        anew: bool = False,
+        only_resume: bool = False,
+    ) -> pb.Job:
+        """Start to copy (BACKFILL) or to compare (VERIFY, or a SAMPLE of them) documents, go on with a paused
+        run, or join in the one under way. Limits are of all workers together, 0 lifts them.
 
-        Returns at once. Raises Refused if the stage has no mirror.
+        Returns at once. Raises Refused if the stage has no mirror, or if there is nothing to go on with and
+        `only_resume` is set.
         """
-        request = pb.StartJobRequest(collection=collection, kind=kind.value)
+        request = pb.StartJobRequest(
+            collection=collection,
+            kind=kind.value,
+            max_rate=max_rate,
+            max_write_units=max_write_units,
+            sample_share=sample_share,
+            anew=anew,
+            only_resume=only_resume,
+        )
         return await self._transport.call(self._stub.StartJob, request, writes=True)
+
+    async def pause_job(self, collection: str, kind: JobKind) -> pb.Job:
+        """Have all workers of a job stop where they are, within a second or so; `start_job` goes on there.
+
+        Raises Refused if none is running.
+        """
+        request = pb.PauseJobRequest(collection=collection, kind=kind.value)
+        return await self._transport.call(self._stub.PauseJob, request, writes=True)
+
+    async def repair(
+        self,
+        collection: str,
+        *,
+        divergences: Sequence[str] = (),
+        kind: DivergenceKind | None = None,
+        last_verify: bool = False,
+        on_progress: Callable[[pb.RepairResponse], object] | None = None,
+        timeout: float = REPAIR_TIMEOUT,
+    ) -> pb.RepairResponse:
+        """Mend divergences from the primary and compare again, page by page: all that are not closed, or
+        those named, of one kind, or seen since the last verify began. `timeout` is that of a page.
+
+        What was done so far goes to `on_progress`. Raises Refused if there is no mirror.
+        """
+        request = pb.RepairRequest(
+            collection=collection,
+            divergences=divergences,
+            kind=kind.value if kind else pb.DIVERGENCE_KIND_UNSPECIFIED,
+            last_verify=last_verify,
+        )
+        done = pb.RepairResponse()
+        while True:
+            page = await self._transport.call(self._stub.Repair, request, writes=True, timeout=timeout)
+            _add(done, page)
+            if on_progress:
+                on_progress(done)
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return done
+
+    async def explain_divergence(self, collection: str, divergence: str) -> pb.Explanation:
+        """What can be known of a divergence now, by its id. Raises NotFound."""
+        request = pb.ExplainDivergenceRequest(collection=collection, id=divergence)
+        return await self._transport.call(self._stub.ExplainDivergence, request)
 
     async def wait_for_job(
         self,
@@ -347,3 +416,13 @@ class AsyncMigrationClient:
 
     async def __aexit__(self, *error: object) -> None:
         await self.close()
+
+
+def _add(done: pb.RepairResponse, page: pb.RepairResponse) -> None:
+    """Add what a page did to what was done before."""
+    done.looked += page.looked
+    done.closed += page.closed
+    done.unequal += page.unequal
+    done.unnamed += page.unnamed
+    for result, count in page.results.items():
+        done.results[result] += count

@@ -43,11 +43,14 @@ def write_divergence(target: pb.Divergence, divergence: Divergence) -> None:
     target.trace_id = divergence.trace_id
     if divergence.key:
         write_fields(target.key.fields.add, json.loads(divergence.key))
+    for step in divergence.history:
+        told = target.history.add(state=STATES[step.state], replica=step.who, evidence=step.evidence)
+        told.time.CopyFrom(moment(step.at))
     _write_version(target.primary_version, divergence.primary_version)
     _write_version(target.mirror_version, divergence.mirror_version)
     for difference in divergence.differences:
         if difference.path:
-            _write_difference(target.differences.add(), difference)
+            write_difference(target.differences.add(), difference)
 
 
 def _describe(divergence: Divergence) -> str:
@@ -62,7 +65,7 @@ def _write_version(target: pb.Version, version: Version | None) -> None:
         target.epoch, target.revision = version
 
 
-def _write_difference(target: pb.FieldDifference, difference: FieldDifference) -> None:
+def write_difference(target: pb.FieldDifference, difference: FieldDifference) -> None:
     target.path = difference.path
     if REDACTED in (difference.primary, difference.mirror):
         target.redacted = True

@@ -121,7 +121,7 @@ class DynamoStore:
 
     async def apply(self, record: Record) -> ApplyResult:
         try:
-            await self._put(record, older_than(record.version))
+            units = await self._put(record, older_than(record.version))
         except ConditionFailed as failed:
             existing = await self._found(failed, record.key)
         except CrossfadeError as error:
@@ -129,7 +129,7 @@ class DynamoStore:
             if existing is None or existing.version < record.version:
                 raise
         else:
-            return ApplyResult(ApplyStatus.APPLIED, record)
+            return ApplyResult(ApplyStatus.APPLIED, record, units)
         return ApplyResult(_status(record, existing), existing)
 
     async def restamp(self, record: Record, stamp: Stamp, floor: int) -> Record | None:
@@ -211,11 +211,11 @@ class DynamoStore:
             return _Tried(is_stored=True)
         return _Tried(False, found, lost if _is_unchanged(current, found) else None)
 
-    async def _put(self, record: Record, condition: Condition) -> None:
-        item = self.codec.encode(record)
-        await self._transport.call(
-            "PutItem", {"TableName": self._collection.table, "Item": item, **condition}
-        )
+    async def _put(self, record: Record, condition: Condition) -> float:
+        """The write units that it took."""
+        put = {"TableName": self._collection.table, "Item": self.codec.encode(record), **condition}
+        answer = await self._transport.call("PutItem", {**put, "ReturnConsumedCapacity": "TOTAL"})
+        return float(answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0))
 
     async def _found(self, failed: ConditionFailed, key: Key) -> Record | None:
         """What a failed condition found; read where the answer does not tell."""

@@ -26,6 +26,9 @@ environment: CROSSFADE_ADDRESS is the proxy's host:port (several with commas bet
 _WATCH = 2.0
 """Seconds between two looks."""
 
+_SAMPLE = 0.01
+"""The share of the documents that a sample compares."""
+
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -42,7 +45,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         commands.add_parser(name, help=purpose, add_help=False)
     _add_status(commands)
     _add_job(commands, "backfill", "copy what was there before the mirror was")
-    _add_job(commands, "verify", "compare both stores completely")
+    _add_verify(commands)
+    _add_repair(commands)
+    _add_explain(commands)
+    _add_quarantine(commands)
     _add_jobs(commands)
     _add_move(commands, "cutover", "make DynamoDB the primary")
     _add_move(commands, "rollback", "make MongoDB the primary again")
@@ -67,13 +73,62 @@ def _add_status(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     _add_watch(command)
 
 
-def _add_job(commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, purpose: str) -> None:
+def _add_job(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, purpose: str
+) -> argparse.ArgumentParser:
     command = _add(commands, name, purpose)
-    command.description = f"{purpose.capitalize()}, while clients go on; joins in a run that is under way."
+    command.description = (
+        f"{purpose.capitalize()}, while clients go on. Goes on with a paused run, or joins in one under way."
+    )
     _add_collection(command)
     command.add_argument(
         "--wait", action="store_true", help="until it is done; exits 1 if it left something to mend"
     )
+    verbs = command.add_mutually_exclusive_group()
+    verbs.add_argument("--pause", action="store_true", help="have all workers stop where they are")
+    verbs.add_argument("--resume", action="store_true", help="go on with a paused run, or change nothing")
+    verbs.add_argument("--anew", action="store_true", help="from the start, even if a run was paused")
+    command.add_argument(
+        "--max-rate", type=float, metavar="N", help="documents a second, of all workers together; 0 lifts it"
+    )
+    command.add_argument(
+        "--max-wcu", type=float, metavar="N", help="write units a second, of all workers together; 0 lifts it"
+    )
+    command.set_defaults(sample=None)
+    return command
+
+
+def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add_job(commands, "verify", "compare both stores completely")
+    command.add_argument(
+        "--sample",
+        type=_share,
+        nargs="?",
+        const=_SAMPLE,
+        metavar="SHARE",
+        help="only so many of the documents (1%%, or 0.01): quick, and no gate takes it for a verify",
+    )
+
+
+def _add_repair(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add(commands, "repair", "mend what differs from what the primary holds, and compare again")
+    command.description = "Mend divergences: the primary is read anew, and only what both agree on is closed."
+    _add_collection(command)
+    command.add_argument("divergence", nargs="*", help="only these, by their ids (all that are not closed)")
+    command.add_argument("--last-verify", action="store_true", help="only what the last verify has found")
+    _add_named(command, "--kind", DivergenceKind, type=_kind)
+
+
+def _add_explain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add(commands, "explain", "what may have happened where the stores differ")
+    _add_collection(command)
+    command.add_argument("divergence", help="its id, as `crossfade divergences` shows it")
+
+
+def _add_quarantine(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add(commands, "quarantine", "documents that the mirror cannot hold, and why")
+    _add_collection(command)
+    command.add_argument("--limit", type=int, default=100, help="at most so many (100)")
 
 
 def _add_jobs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -231,6 +286,18 @@ def _duration(text: str) -> float:
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no time like 90, 90s, 5m or 1h")
     return float(match[1]) * _UNITS[match[2]]
+
+
+def _share(text: str) -> float:
+    """A share of more than 0 and at most 1."""
+    number, percent = (text[:-1], 100.0) if text.endswith("%") else (text, 1.0)
+    try:
+        share = float(number) / percent
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share like 1% or 0.01")
+    return share
 
 
 def _stage(text: str) -> Stage:

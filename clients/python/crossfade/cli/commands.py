@@ -9,6 +9,7 @@ from crossfade.cli.alarms import alarms
 from crossfade.cli.answer import Answer
 from crossfade.cli.completion import MISSING, script
 from crossfade.cli.jobs import job_line, jobs_table, tell_progress
+from crossfade.cli.mending import explanation_parts, is_quarantined, quarantine_table, repair_line
 from crossfade.cli.messages import (
     as_json,
     collection_facts,
@@ -19,7 +20,7 @@ from crossfade.cli.messages import (
 from crossfade.cli.moves import abort, cutover, finish, rehearse, rollback, stage
 from crossfade.cli.progress import Progress
 from crossfade.cli.stories import audit_table
-from crossfade.migration import AsyncMigrationClient, JobKind
+from crossfade.migration import AsyncMigrationClient, DivergenceKind, JobKind
 from crossfade.v1 import migration_pb2 as pb
 
 
@@ -36,7 +37,19 @@ async def status(client: AsyncMigrationClient, arguments: argparse.Namespace) ->
 
 async def job(client: AsyncMigrationClient, arguments: argparse.Namespace) -> Answer:
     """Both `backfill` and `verify`: only a job that was waited for can turn out not to be clean."""
-    job = await client.start_job(arguments.collection, JobKind[arguments.command.upper()])
+    kind = JobKind.SAMPLE if arguments.sample else JobKind[arguments.command.upper()]
+    if arguments.pause:
+        job = await client.pause_job(arguments.collection, kind)
+    else:
+        job = await client.start_job(
+            arguments.collection,
+            kind,
+            max_rate=arguments.max_rate,
+            max_write_units=arguments.max_wcu,
+            sample_share=arguments.sample or 0.0,
+            anew=arguments.anew,
+            only_resume=arguments.resume,
+        )
     if not arguments.wait:
         return Answer((job_line(job),), as_json(job))
     with Progress() as progress:
@@ -84,10 +97,38 @@ async def completion(client: AsyncMigrationClient, arguments: argparse.Namespace
     return Answer((text,), {"shell": arguments.shell, "script": text})
 
 
+async def repair(client: AsyncMigrationClient, arguments: argparse.Namespace) -> Answer:
+    with Progress() as progress:
+        done = await client.repair(
+            arguments.collection,
+            divergences=arguments.divergence,
+            kind=arguments.kind,
+            last_verify=arguments.last_verify,
+            on_progress=lambda done: progress.tell(repair_line(done)),
+        )
+    return Answer((repair_line(done),), as_json(done), is_good=not (done.unequal or done.unnamed))
+
+
+async def explain(client: AsyncMigrationClient, arguments: argparse.Namespace) -> Answer:
+    found = await client.explain_divergence(arguments.collection, arguments.divergence)
+    return Answer(explanation_parts(found), as_json(found))
+
+
+async def quarantine(client: AsyncMigrationClient, arguments: argparse.Namespace) -> Answer:
+    found = await client.list_divergences(
+        collection=arguments.collection, kind=DivergenceKind.ERROR_PARITY, limit=arguments.limit
+    )
+    held = [one for one in found if is_quarantined(one)]
+    return Answer((quarantine_table(held),), [as_json(one) for one in held], is_good=not held)
+
+
 COMMANDS: dict[str, Callable[[AsyncMigrationClient, argparse.Namespace], Awaitable[Answer]]] = {
     "status": status,
     "backfill": job,
     "verify": job,
+    "repair": repair,
+    "explain": explain,
+    "quarantine": quarantine,
     "jobs": jobs,
     "cutover": cutover,
     "rollback": rollback,

@@ -12,8 +12,10 @@ from crossfade.v1 import migration_pb2 as pb
 _TOLD_APART = frozenset(("lag_ms", "lag_documents", "bypass", "bypass_at"))
 """What the reconciler counts and `lag` and `bypass writes` tell."""
 
-_STARTED = (pb.JOB_KIND_BACKFILL, pb.JOB_KIND_VERIFY)
+_STARTED = (pb.JOB_KIND_BACKFILL, pb.JOB_KIND_VERIFY, pb.JOB_KIND_SAMPLE)
 """What operators start."""
+
+_COMPARED = (pb.JOB_KIND_VERIFY, pb.JOB_KIND_SAMPLE)
 
 
 def latest(collection: pb.Collection, kind: pb.JobKind) -> pb.Job | None:
@@ -71,6 +73,7 @@ def job_text(job: pb.Job) -> str:
     parts = [
         f"{state}{_share(job)} (epoch {job.epoch}, {time_of(job.update_time)})",
         _counts(job),
+        _proof(job),
         job.message,
     ]
     return "; ".join(part for part in parts if part)
@@ -80,6 +83,16 @@ def tell_progress(progress: Progress, job: pb.Job) -> None:
     """Show how far a job is."""
     what = f"{job_kind(job)} of {job.collection}"
     progress.advance(what, job.done, job.total, job.rate, _counts(job))
+
+
+def _proof(job: pb.Job) -> str:
+    """What a comparison that has finished proves."""
+    if job.kind not in _COMPARED or job.state != pb.JOB_STATE_FINISHED:
+        return ""
+    if job.coverage >= 1:
+        return "every document of both stores was compared"
+    most = f"with 95 % confidence at most {job.differing_at_most:.2%} of all differ"
+    return f"{job.coverage:.1%} of the documents were compared; {most}"
 
 
 def _share(job: pb.Job) -> str:

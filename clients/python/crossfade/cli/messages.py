@@ -126,11 +126,11 @@ def divergences_table(divergences: Sequence[pb.Divergence]) -> Table:
             (
                 divergence.id,
                 divergence.collection,
-                _key(divergence),
+                key_text(divergence),
                 name_of(pb.DivergenceKind, divergence.kind, "DIVERGENCE_KIND_"),
                 _divergence_state(divergence.state),
-                _version(divergence, "primary_version"),
-                _version(divergence, "mirror_version"),
+                version_text(divergence, "primary_version"),
+                version_text(divergence, "mirror_version"),
                 str(divergence.occurrences),
                 time_of(divergence.last_seen_time),
                 divergence.description,
@@ -246,12 +246,14 @@ def _divergence_state(state: pb.DivergenceState) -> Cell:
     return Toned(name, Tone.QUIET if state == pb.DIVERGENCE_STATE_CLOSED else Tone.BAD)
 
 
-def _key(divergence: pb.Divergence) -> str:
+def key_text(divergence: pb.Divergence) -> str:
+    """The key fields of the document, or a dash where there is none."""
     key = read_document(divergence.key)
     return ", ".join(f"{name}={value}" for name, value in key.items()) or "-"
 
 
-def _version(divergence: pb.Divergence, field: str) -> str:
+def version_text(divergence: pb.Divergence | pb.Explanation, field: str) -> str:
+    """A version of the document in a word."""
     if not divergence.HasField(field):
         return "absent"
     version: pb.Version = getattr(divergence, field)

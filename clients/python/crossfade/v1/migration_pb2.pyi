@@ -43,6 +43,7 @@ class JobKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     JOB_KIND_BACKFILL: _ClassVar[JobKind]
     JOB_KIND_VERIFY: _ClassVar[JobKind]
     JOB_KIND_FEED: _ClassVar[JobKind]
+    JOB_KIND_SAMPLE: _ClassVar[JobKind]
 
 class JobState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -50,6 +51,7 @@ class JobState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     JOB_STATE_RUNNING: _ClassVar[JobState]
     JOB_STATE_FINISHED: _ClassVar[JobState]
     JOB_STATE_FAILED: _ClassVar[JobState]
+    JOB_STATE_PAUSED: _ClassVar[JobState]
 
 class DivergenceKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -101,10 +103,12 @@ JOB_KIND_UNSPECIFIED: JobKind
 JOB_KIND_BACKFILL: JobKind
 JOB_KIND_VERIFY: JobKind
 JOB_KIND_FEED: JobKind
+JOB_KIND_SAMPLE: JobKind
 JOB_STATE_UNSPECIFIED: JobState
 JOB_STATE_RUNNING: JobState
 JOB_STATE_FINISHED: JobState
 JOB_STATE_FAILED: JobState
+JOB_STATE_PAUSED: JobState
 DIVERGENCE_KIND_UNSPECIFIED: DivergenceKind
 DIVERGENCE_KIND_STUCK_LAG: DivergenceKind
 DIVERGENCE_KIND_TRUE_MISMATCH: DivergenceKind
@@ -441,7 +445,7 @@ class StepTiming(_message.Message):
     def __init__(self, step: _Optional[_Union[Step, str]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("collection", "kind", "state", "clean", "counts", "epoch", "start_time", "update_time", "message", "total", "done", "rate", "workers")
+    __slots__ = ("collection", "kind", "state", "clean", "counts", "epoch", "start_time", "update_time", "message", "total", "done", "rate", "workers", "remaining", "coverage", "differing_at_most", "max_rate", "max_write_units")
     class CountsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -462,6 +466,11 @@ class Job(_message.Message):
     DONE_FIELD_NUMBER: _ClassVar[int]
     RATE_FIELD_NUMBER: _ClassVar[int]
     WORKERS_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_FIELD_NUMBER: _ClassVar[int]
+    DIFFERING_AT_MOST_FIELD_NUMBER: _ClassVar[int]
+    MAX_RATE_FIELD_NUMBER: _ClassVar[int]
+    MAX_WRITE_UNITS_FIELD_NUMBER: _ClassVar[int]
     collection: str
     kind: JobKind
     state: JobState
@@ -475,15 +484,117 @@ class Job(_message.Message):
     done: int
     rate: float
     workers: int
-    def __init__(self, collection: _Optional[str] = ..., kind: _Optional[_Union[JobKind, str]] = ..., state: _Optional[_Union[JobState, str]] = ..., clean: _Optional[bool] = ..., counts: _Optional[_Mapping[str, int]] = ..., epoch: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ..., total: _Optional[int] = ..., done: _Optional[int] = ..., rate: _Optional[float] = ..., workers: _Optional[int] = ...) -> None: ...
+    remaining: _duration_pb2.Duration
+    coverage: float
+    differing_at_most: float
+    max_rate: float
+    max_write_units: float
+    def __init__(self, collection: _Optional[str] = ..., kind: _Optional[_Union[JobKind, str]] = ..., state: _Optional[_Union[JobState, str]] = ..., clean: _Optional[bool] = ..., counts: _Optional[_Mapping[str, int]] = ..., epoch: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ..., total: _Optional[int] = ..., done: _Optional[int] = ..., rate: _Optional[float] = ..., workers: _Optional[int] = ..., remaining: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., coverage: _Optional[float] = ..., differing_at_most: _Optional[float] = ..., max_rate: _Optional[float] = ..., max_write_units: _Optional[float] = ...) -> None: ...
 
 class StartJobRequest(_message.Message):
+    __slots__ = ("collection", "kind", "max_rate", "max_write_units", "sample_share", "anew", "only_resume")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    MAX_RATE_FIELD_NUMBER: _ClassVar[int]
+    MAX_WRITE_UNITS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_SHARE_FIELD_NUMBER: _ClassVar[int]
+    ANEW_FIELD_NUMBER: _ClassVar[int]
+    ONLY_RESUME_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    kind: JobKind
+    max_rate: float
+    max_write_units: float
+    sample_share: float
+    anew: bool
+    only_resume: bool
+    def __init__(self, collection: _Optional[str] = ..., kind: _Optional[_Union[JobKind, str]] = ..., max_rate: _Optional[float] = ..., max_write_units: _Optional[float] = ..., sample_share: _Optional[float] = ..., anew: _Optional[bool] = ..., only_resume: _Optional[bool] = ...) -> None: ...
+
+class PauseJobRequest(_message.Message):
     __slots__ = ("collection", "kind")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     collection: str
     kind: JobKind
     def __init__(self, collection: _Optional[str] = ..., kind: _Optional[_Union[JobKind, str]] = ...) -> None: ...
+
+class RepairRequest(_message.Message):
+    __slots__ = ("collection", "divergences", "kind", "last_verify", "page_size", "page_token")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    DIVERGENCES_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    LAST_VERIFY_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    divergences: _containers.RepeatedScalarFieldContainer[str]
+    kind: DivergenceKind
+    last_verify: bool
+    page_size: int
+    page_token: str
+    def __init__(self, collection: _Optional[str] = ..., divergences: _Optional[_Iterable[str]] = ..., kind: _Optional[_Union[DivergenceKind, str]] = ..., last_verify: _Optional[bool] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class RepairResponse(_message.Message):
+    __slots__ = ("looked", "closed", "results", "unequal", "unnamed", "next_page_token")
+    class ResultsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    LOOKED_FIELD_NUMBER: _ClassVar[int]
+    CLOSED_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    UNEQUAL_FIELD_NUMBER: _ClassVar[int]
+    UNNAMED_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    looked: int
+    closed: int
+    results: _containers.ScalarMap[str, int]
+    unequal: int
+    unnamed: int
+    next_page_token: str
+    def __init__(self, looked: _Optional[int] = ..., closed: _Optional[int] = ..., results: _Optional[_Mapping[str, int]] = ..., unequal: _Optional[int] = ..., unnamed: _Optional[int] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ExplainDivergenceRequest(_message.Message):
+    __slots__ = ("collection", "id")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    id: str
+    def __init__(self, collection: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
+
+class Explanation(_message.Message):
+    __slots__ = ("divergence", "looked", "agrees", "primary_version", "mirror_version", "differences", "primary_operations", "mirror_operations", "cause", "advice")
+    DIVERGENCE_FIELD_NUMBER: _ClassVar[int]
+    LOOKED_FIELD_NUMBER: _ClassVar[int]
+    AGREES_FIELD_NUMBER: _ClassVar[int]
+    PRIMARY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    MIRROR_VERSION_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
+    PRIMARY_OPERATIONS_FIELD_NUMBER: _ClassVar[int]
+    MIRROR_OPERATIONS_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    ADVICE_FIELD_NUMBER: _ClassVar[int]
+    divergence: Divergence
+    looked: bool
+    agrees: bool
+    primary_version: Version
+    mirror_version: Version
+    differences: _containers.RepeatedCompositeFieldContainer[FieldDifference]
+    primary_operations: _containers.RepeatedCompositeFieldContainer[SeenOperation]
+    mirror_operations: _containers.RepeatedCompositeFieldContainer[SeenOperation]
+    cause: str
+    advice: str
+    def __init__(self, divergence: _Optional[_Union[Divergence, _Mapping]] = ..., looked: _Optional[bool] = ..., agrees: _Optional[bool] = ..., primary_version: _Optional[_Union[Version, _Mapping]] = ..., mirror_version: _Optional[_Union[Version, _Mapping]] = ..., differences: _Optional[_Iterable[_Union[FieldDifference, _Mapping]]] = ..., primary_operations: _Optional[_Iterable[_Union[SeenOperation, _Mapping]]] = ..., mirror_operations: _Optional[_Iterable[_Union[SeenOperation, _Mapping]]] = ..., cause: _Optional[str] = ..., advice: _Optional[str] = ...) -> None: ...
+
+class SeenOperation(_message.Message):
+    __slots__ = ("op", "seen_by_other")
+    OP_FIELD_NUMBER: _ClassVar[int]
+    SEEN_BY_OTHER_FIELD_NUMBER: _ClassVar[int]
+    op: bytes
+    seen_by_other: bool
+    def __init__(self, op: _Optional[bytes] = ..., seen_by_other: _Optional[bool] = ...) -> None: ...
 
 class ListDivergencesRequest(_message.Message):
     __slots__ = ("collection", "kind", "state", "page_size", "page_token")
@@ -546,7 +657,7 @@ class AuditEntry(_message.Message):
     def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., actor: _Optional[str] = ..., action: _Optional[str] = ..., collection: _Optional[str] = ..., reason: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ..., details: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class Divergence(_message.Message):
-    __slots__ = ("id", "collection", "key", "kind", "state", "source", "primary", "primary_version", "mirror_version", "differences", "description", "first_seen_time", "last_seen_time", "occurrences", "trace_id")
+    __slots__ = ("id", "collection", "key", "kind", "state", "source", "primary", "primary_version", "mirror_version", "differences", "description", "first_seen_time", "last_seen_time", "occurrences", "trace_id", "history")
     ID_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
@@ -562,6 +673,7 @@ class Divergence(_message.Message):
     LAST_SEEN_TIME_FIELD_NUMBER: _ClassVar[int]
     OCCURRENCES_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
     id: str
     collection: str
     key: _document_pb2.Document
@@ -577,7 +689,20 @@ class Divergence(_message.Message):
     last_seen_time: _timestamp_pb2.Timestamp
     occurrences: int
     trace_id: str
-    def __init__(self, id: _Optional[str] = ..., collection: _Optional[str] = ..., key: _Optional[_Union[_document_pb2.Document, _Mapping]] = ..., kind: _Optional[_Union[DivergenceKind, str]] = ..., state: _Optional[_Union[DivergenceState, str]] = ..., source: _Optional[_Union[DivergenceSource, str]] = ..., primary: _Optional[_Union[Store, str]] = ..., primary_version: _Optional[_Union[Version, _Mapping]] = ..., mirror_version: _Optional[_Union[Version, _Mapping]] = ..., differences: _Optional[_Iterable[_Union[FieldDifference, _Mapping]]] = ..., description: _Optional[str] = ..., first_seen_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_seen_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., occurrences: _Optional[int] = ..., trace_id: _Optional[str] = ...) -> None: ...
+    history: _containers.RepeatedCompositeFieldContainer[DivergenceStep]
+    def __init__(self, id: _Optional[str] = ..., collection: _Optional[str] = ..., key: _Optional[_Union[_document_pb2.Document, _Mapping]] = ..., kind: _Optional[_Union[DivergenceKind, str]] = ..., state: _Optional[_Union[DivergenceState, str]] = ..., source: _Optional[_Union[DivergenceSource, str]] = ..., primary: _Optional[_Union[Store, str]] = ..., primary_version: _Optional[_Union[Version, _Mapping]] = ..., mirror_version: _Optional[_Union[Version, _Mapping]] = ..., differences: _Optional[_Iterable[_Union[FieldDifference, _Mapping]]] = ..., description: _Optional[str] = ..., first_seen_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_seen_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., occurrences: _Optional[int] = ..., trace_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[DivergenceStep, _Mapping]]] = ...) -> None: ...
+
+class DivergenceStep(_message.Message):
+    __slots__ = ("time", "state", "replica", "evidence")
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REPLICA_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    time: _timestamp_pb2.Timestamp
+    state: DivergenceState
+    replica: str
+    evidence: str
+    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[DivergenceState, str]] = ..., replica: _Optional[str] = ..., evidence: _Optional[str] = ...) -> None: ...
 
 class Version(_message.Message):
     __slots__ = ("epoch", "revision", "op", "tombstone")

@@ -34,8 +34,6 @@ class MigrationServiceStub:
 
     Who calls is taken from the header `x-crossfade-actor` (percent-encoded UTF-8)
     together with the caller's address, and kept in the audit record.
-
-    A later verb (Repair) has its place here; it changes nothing of what is below.
     """
 
     def __init__(self, channel):
@@ -79,6 +77,21 @@ class MigrationServiceStub:
                 request_serializer=crossfade_dot_v1_dot_migration__pb2.StartJobRequest.SerializeToString,
                 response_deserializer=crossfade_dot_v1_dot_migration__pb2.Job.FromString,
                 _registered_method=True)
+        self.PauseJob = channel.unary_unary(
+                '/crossfade.v1.MigrationService/PauseJob',
+                request_serializer=crossfade_dot_v1_dot_migration__pb2.PauseJobRequest.SerializeToString,
+                response_deserializer=crossfade_dot_v1_dot_migration__pb2.Job.FromString,
+                _registered_method=True)
+        self.Repair = channel.unary_unary(
+                '/crossfade.v1.MigrationService/Repair',
+                request_serializer=crossfade_dot_v1_dot_migration__pb2.RepairRequest.SerializeToString,
+                response_deserializer=crossfade_dot_v1_dot_migration__pb2.RepairResponse.FromString,
+                _registered_method=True)
+        self.ExplainDivergence = channel.unary_unary(
+                '/crossfade.v1.MigrationService/ExplainDivergence',
+                request_serializer=crossfade_dot_v1_dot_migration__pb2.ExplainDivergenceRequest.SerializeToString,
+                response_deserializer=crossfade_dot_v1_dot_migration__pb2.Explanation.FromString,
+                _registered_method=True)
         self.ListDivergences = channel.unary_unary(
                 '/crossfade.v1.MigrationService/ListDivergences',
                 request_serializer=crossfade_dot_v1_dot_migration__pb2.ListDivergencesRequest.SerializeToString,
@@ -110,8 +123,6 @@ class MigrationServiceServicer:
 
     Who calls is taken from the header `x-crossfade-actor` (percent-encoded UTF-8)
     together with the caller's address, and kept in the audit record.
-
-    A later verb (Repair) has its place here; it changes nothing of what is below.
     """
 
     def ListCollections(self, request, context):
@@ -189,14 +200,46 @@ class MigrationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StartJob(self, request, context):
-        """Starts to copy or to compare all documents of a collection, while clients
-        go on, and returns at once; `jobs` of GetCollection tell how it gets on. The
-        job does not depend on the caller. If one of its kind is running already,
-        that one is returned, and no other is started.
+        """Starts to copy or to compare the documents of a collection, while clients go
+        on, and returns at once; `jobs` of GetCollection tell how it gets on. The job
+        does not depend on the caller. If one of its kind was paused, it goes on
+        where it was; if one is running already, no other is started, and the replica
+        that answers joins in the work. So a job has as many workers as are asked.
 
-        Both need a mirror: fails with STAGE_NOT_ALLOWED in MONGO_ONLY and
-        DYNAMO_ONLY. Fails with UNKNOWN_COLLECTION if the collection is not
-        configured.
+        All need a mirror: fails with STAGE_NOT_ALLOWED in MONGO_ONLY and
+        DYNAMO_ONLY, and if `only_resume` is set and none was paused. Fails with
+        UNKNOWN_COLLECTION if the collection is not configured.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseJob(self, request, context):
+        """Has all workers of a running job stop where they are, within about a second.
+        StartJob goes on from there, also days later.
+
+        Fails with STAGE_NOT_ALLOWED if none is running.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Repair(self, request, context):
+        """Mends divergences, a page at a time: the primary is read anew, what it holds
+        is brought to the mirror by conditional writes, and both are compared again.
+        Only what both stores are then seen to agree on is closed. May be repeated.
+
+        Fails with STAGE_NOT_ALLOWED if there is no mirror, or, with `last_verify`,
+        if no verify has run.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainDivergence(self, request, context):
+        """Tells about one divergence what can be known now: what both stores hold, the
+        last operations that each has seen, and what is likely to have happened.
+        Changes nothing. Fails with NOT_FOUND if it is not recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -269,6 +312,21 @@ def add_MigrationServiceServicer_to_server(servicer, server):
                     request_deserializer=crossfade_dot_v1_dot_migration__pb2.StartJobRequest.FromString,
                     response_serializer=crossfade_dot_v1_dot_migration__pb2.Job.SerializeToString,
             ),
+            'PauseJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseJob,
+                    request_deserializer=crossfade_dot_v1_dot_migration__pb2.PauseJobRequest.FromString,
+                    response_serializer=crossfade_dot_v1_dot_migration__pb2.Job.SerializeToString,
+            ),
+            'Repair': grpc.unary_unary_rpc_method_handler(
+                    servicer.Repair,
+                    request_deserializer=crossfade_dot_v1_dot_migration__pb2.RepairRequest.FromString,
+                    response_serializer=crossfade_dot_v1_dot_migration__pb2.RepairResponse.SerializeToString,
+            ),
+            'ExplainDivergence': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainDivergence,
+                    request_deserializer=crossfade_dot_v1_dot_migration__pb2.ExplainDivergenceRequest.FromString,
+                    response_serializer=crossfade_dot_v1_dot_migration__pb2.Explanation.SerializeToString,
+            ),
             'ListDivergences': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDivergences,
                     request_deserializer=crossfade_dot_v1_dot_migration__pb2.ListDivergencesRequest.FromString,
@@ -306,8 +364,6 @@ class MigrationService:
 
     Who calls is taken from the header `x-crossfade-actor` (percent-encoded UTF-8)
     together with the caller's address, and kept in the audit record.
-
-    A later verb (Repair) has its place here; it changes nothing of what is below.
     """
 
     @staticmethod
@@ -489,6 +545,87 @@ class MigrationService:
             '/crossfade.v1.MigrationService/StartJob',
             crossfade_dot_v1_dot_migration__pb2.StartJobRequest.SerializeToString,
             crossfade_dot_v1_dot_migration__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crossfade.v1.MigrationService/PauseJob',
+            crossfade_dot_v1_dot_migration__pb2.PauseJobRequest.SerializeToString,
+            crossfade_dot_v1_dot_migration__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Repair(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crossfade.v1.MigrationService/Repair',
+            crossfade_dot_v1_dot_migration__pb2.RepairRequest.SerializeToString,
+            crossfade_dot_v1_dot_migration__pb2.RepairResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainDivergence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crossfade.v1.MigrationService/ExplainDivergence',
+            crossfade_dot_v1_dot_migration__pb2.ExplainDivergenceRequest.SerializeToString,
+            crossfade_dot_v1_dot_migration__pb2.Explanation.FromString,
             options,
             channel_credentials,
             insecure,

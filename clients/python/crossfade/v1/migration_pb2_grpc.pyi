@@ -35,8 +35,6 @@ class MigrationServiceStub:
 
     Who calls is taken from the header `x-crossfade-actor` (percent-encoded UTF-8)
     together with the caller's address, and kept in the audit record.
-
-    A later verb (Repair) has its place here; it changes nothing of what is below.
     """
 
     @_typing.overload
@@ -93,14 +91,34 @@ class MigrationServiceStub:
     Fails with STAGE_NOT_ALLOWED if neither is under way.
     """
     StartJob: _grpc.UnaryUnaryMultiCallable[_migration_pb2.StartJobRequest, _migration_pb2.Job]
-    """Starts to copy or to compare all documents of a collection, while clients
-    go on, and returns at once; `jobs` of GetCollection tell how it gets on. The
-    job does not depend on the caller. If one of its kind is running already,
-    that one is returned, and no other is started.
+    """Starts to copy or to compare the documents of a collection, while clients go
+    on, and returns at once; `jobs` of GetCollection tell how it gets on. The job
+    does not depend on the caller. If one of its kind was paused, it goes on
+    where it was; if one is running already, no other is started, and the replica
+    that answers joins in the work. So a job has as many workers as are asked.
 
-    Both need a mirror: fails with STAGE_NOT_ALLOWED in MONGO_ONLY and
-    DYNAMO_ONLY. Fails with UNKNOWN_COLLECTION if the collection is not
-    configured.
+    All need a mirror: fails with STAGE_NOT_ALLOWED in MONGO_ONLY and
+    DYNAMO_ONLY, and if `only_resume` is set and none was paused. Fails with
+    UNKNOWN_COLLECTION if the collection is not configured.
+    """
+    PauseJob: _grpc.UnaryUnaryMultiCallable[_migration_pb2.PauseJobRequest, _migration_pb2.Job]
+    """Has all workers of a running job stop where they are, within about a second.
+    StartJob goes on from there, also days later.
+
+    Fails with STAGE_NOT_ALLOWED if none is running.
+    """
+    Repair: _grpc.UnaryUnaryMultiCallable[_migration_pb2.RepairRequest, _migration_pb2.RepairResponse]
+    """Mends divergences, a page at a time: the primary is read anew, what it holds
+    is brought to the mirror by conditional writes, and both are compared again.
+    Only what both stores are then seen to agree on is closed. May be repeated.
+
+    Fails with STAGE_NOT_ALLOWED if there is no mirror, or, with `last_verify`,
+    if no verify has run.
+    """
+    ExplainDivergence: _grpc.UnaryUnaryMultiCallable[_migration_pb2.ExplainDivergenceRequest, _migration_pb2.Explanation]
+    """Tells about one divergence what can be known now: what both stores hold, the
+    last operations that each has seen, and what is likely to have happened.
+    Changes nothing. Fails with NOT_FOUND if it is not recorded.
     """
     ListDivergences: _grpc.UnaryUnaryMultiCallable[_migration_pb2.ListDivergencesRequest, _migration_pb2.ListDivergencesResponse]
     """Lists recorded divergences, the latest first."""
@@ -123,8 +141,6 @@ class MigrationServiceAsyncStub(MigrationServiceStub):
 
     Who calls is taken from the header `x-crossfade-actor` (percent-encoded UTF-8)
     together with the caller's address, and kept in the audit record.
-
-    A later verb (Repair) has its place here; it changes nothing of what is below.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -178,14 +194,34 @@ class MigrationServiceAsyncStub(MigrationServiceStub):
     Fails with STAGE_NOT_ALLOWED if neither is under way.
     """
     StartJob: _aio.UnaryUnaryMultiCallable[_migration_pb2.StartJobRequest, _migration_pb2.Job]  # type: ignore[assignment]
-    """Starts to copy or to compare all documents of a collection, while clients
-    go on, and returns at once; `jobs` of GetCollection tell how it gets on. The
-    job does not depend on the caller. If one of its kind is running already,
-    that one is returned, and no other is started.
+    """Starts to copy or to compare the documents of a collection, while clients go
+    on, and returns at once; `jobs` of GetCollection tell how it gets on. The job
+    does not depend on the caller. If one of its kind was paused, it goes on
+    where it was; if one is running already, no other is started, and the replica
+    that answers joins in the work. So a job has as many workers as are asked.
 
-    Both need a mirror: fails with STAGE_NOT_ALLOWED in MONGO_ONLY and
-    DYNAMO_ONLY. Fails with UNKNOWN_COLLECTION if the collection is not
-    configured.
+    All need a mirror: fails with STAGE_NOT_ALLOWED in MONGO_ONLY and
+    DYNAMO_ONLY, and if `only_resume` is set and none was paused. Fails with
+    UNKNOWN_COLLECTION if the collection is not configured.
+    """
+    PauseJob: _aio.UnaryUnaryMultiCallable[_migration_pb2.PauseJobRequest, _migration_pb2.Job]  # type: ignore[assignment]
+    """Has all workers of a running job stop where they are, within about a second.
+    StartJob goes on from there, also days later.
+
+    Fails with STAGE_NOT_ALLOWED if none is running.
+    """
+    Repair: _aio.UnaryUnaryMultiCallable[_migration_pb2.RepairRequest, _migration_pb2.RepairResponse]  # type: ignore[assignment]
+    """Mends divergences, a page at a time: the primary is read anew, what it holds
+    is brought to the mirror by conditional writes, and both are compared again.
+    Only what both stores are then seen to agree on is closed. May be repeated.
+
+    Fails with STAGE_NOT_ALLOWED if there is no mirror, or, with `last_verify`,
+    if no verify has run.
+    """
+    ExplainDivergence: _aio.UnaryUnaryMultiCallable[_migration_pb2.ExplainDivergenceRequest, _migration_pb2.Explanation]  # type: ignore[assignment]
+    """Tells about one divergence what can be known now: what both stores hold, the
+    last operations that each has seen, and what is likely to have happened.
+    Changes nothing. Fails with NOT_FOUND if it is not recorded.
     """
     ListDivergences: _aio.UnaryUnaryMultiCallable[_migration_pb2.ListDivergencesRequest, _migration_pb2.ListDivergencesResponse]  # type: ignore[assignment]
     """Lists recorded divergences, the latest first."""
@@ -207,8 +243,6 @@ class MigrationServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Who calls is taken from the header `x-crossfade-actor` (percent-encoded UTF-8)
     together with the caller's address, and kept in the audit record.
-
-    A later verb (Repair) has its place here; it changes nothing of what is below.
     """
 
     @_abc_1.abstractmethod
@@ -302,14 +336,52 @@ class MigrationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _migration_pb2.StartJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_migration_pb2.Job, _abc.Awaitable[_migration_pb2.Job]]:
-        """Starts to copy or to compare all documents of a collection, while clients
-        go on, and returns at once; `jobs` of GetCollection tell how it gets on. The
-        job does not depend on the caller. If one of its kind is running already,
-        that one is returned, and no other is started.
+        """Starts to copy or to compare the documents of a collection, while clients go
+        on, and returns at once; `jobs` of GetCollection tell how it gets on. The job
+        does not depend on the caller. If one of its kind was paused, it goes on
+        where it was; if one is running already, no other is started, and the replica
+        that answers joins in the work. So a job has as many workers as are asked.
 
-        Both need a mirror: fails with STAGE_NOT_ALLOWED in MONGO_ONLY and
-        DYNAMO_ONLY. Fails with UNKNOWN_COLLECTION if the collection is not
-        configured.
+        All need a mirror: fails with STAGE_NOT_ALLOWED in MONGO_ONLY and
+        DYNAMO_ONLY, and if `only_resume` is set and none was paused. Fails with
+        UNKNOWN_COLLECTION if the collection is not configured.
+        """
+
+    @_abc_1.abstractmethod
+    def PauseJob(
+        self,
+        request: _migration_pb2.PauseJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_migration_pb2.Job, _abc.Awaitable[_migration_pb2.Job]]:
+        """Has all workers of a running job stop where they are, within about a second.
+        StartJob goes on from there, also days later.
+
+        Fails with STAGE_NOT_ALLOWED if none is running.
+        """
+
+    @_abc_1.abstractmethod
+    def Repair(
+        self,
+        request: _migration_pb2.RepairRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_migration_pb2.RepairResponse, _abc.Awaitable[_migration_pb2.RepairResponse]]:
+        """Mends divergences, a page at a time: the primary is read anew, what it holds
+        is brought to the mirror by conditional writes, and both are compared again.
+        Only what both stores are then seen to agree on is closed. May be repeated.
+
+        Fails with STAGE_NOT_ALLOWED if there is no mirror, or, with `last_verify`,
+        if no verify has run.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainDivergence(
+        self,
+        request: _migration_pb2.ExplainDivergenceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_migration_pb2.Explanation, _abc.Awaitable[_migration_pb2.Explanation]]:
+        """Tells about one divergence what can be known now: what both stores hold, the
+        last operations that each has seen, and what is likely to have happened.
+        Changes nothing. Fails with NOT_FOUND if it is not recorded.
         """
 
     @_abc_1.abstractmethod
