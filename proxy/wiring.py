@@ -290,6 +290,16 @@ class App:
         )
 
 
+def _bill(collections: Sequence[Collection], signals: Signals) -> Callable[[str, str, float], None]:
+    """Counts what DynamoDB bills for each collection."""
+    names = {collection.table: collection.name for collection in collections}
+
+    def note(table: str, access: str, units: float) -> None:
+        signals.count("crossfade.dynamodb.capacity", units, collection=names.get(table, ""), access=access)
+
+    return note
+
+
 async def build(config: ProxyConfig, signals: Signals) -> App:
     """The application on the real stores; connects when it is first used."""
     return App(open_parts(config, signals))
@@ -300,7 +310,8 @@ def open_parts(config: ProxyConfig, signals: Signals) -> Parts:
     collections, clock = load_collections(config.collections_file), SystemClock()
     mongo = MongoStores.open(config.mongodb_uri, is_gauged=signals.is_heard)
     dynamo = DynamoStores(
-        DynamoSettings(region=config.dynamodb_region, endpoint=config.dynamodb_endpoint or None)
+        DynamoSettings(region=config.dynamodb_region, endpoint=config.dynamodb_endpoint or None),
+        spent=_bill(collections, signals) if signals.is_heard else None,
     )
     mongo_stores = {one.name: mongo.collection(one, dynamo.limits(one)) for one in collections}
 

@@ -101,6 +101,18 @@ LATENCY = Dashboard(
             unit="ops",
         ),
         Panel(
+            "Capacity units of DynamoDB a second",
+            (
+                Query(
+                    f"sum by (crossfade_collection, crossfade_access) (rate(crossfade_dynamodb_capacity_total{{{C}}}[{R}]))",
+                    "{{crossfade_access}}s of {{crossfade_collection}}",
+                ),
+            ),
+            "What DynamoDB bills, jobs and shadow reads included, as its answers tell it; failed writes are billed and not told.",
+            "With on-demand tables, units an hour times the price. A backfill's peak passes.",
+            unit="short",
+        ),
+        Panel(
             "CPU for a call",
             (
                 Query(

@@ -267,7 +267,7 @@ class Signals(Protocol):
         """Whether anybody gets them; what costs something is not even gathered otherwise."""
         ...
 
-    def count(self, name: str, amount: int = 1, **attributes: str) -> None:
+    def count(self, name: str, amount: float = 1, **attributes: str) -> None:
         """Count so many; 0 makes a counter, or a duration, known before there is anything to count."""
         ...
 

@@ -14,7 +14,7 @@ class SilentSignals:
 
     is_heard = False
 
-    def count(self, name: str, amount: int = 1, **attributes: str) -> None:
+    def count(self, name: str, amount: float = 1, **attributes: str) -> None:
         """Forget it."""
 
     def time(self, name: str, seconds: float, **attributes: str) -> None:

@@ -98,6 +98,11 @@ METRICS = (
         ("pool",),
         "Operations that wait for a connection to a store.",
     ),
+    _counter(
+        "crossfade.dynamodb.capacity",
+        ("collection", "access"),
+        "Capacity units that DynamoDB bills for its answers, of everything that the proxy does there.",
+    ),
     _counter("process.cpu.time", ("mode",), "CPU time that this process has used.", Unit.SECONDS),
     _gauge("process.memory.usage", (), "Memory of this process that is resident.", Unit.BYTES),
     # What becomes of mirror writes and shadow reads.
@@ -270,6 +275,7 @@ ATTRIBUTES = {
     "mode": "cpu.mode",
     "outcome": "crossfade.outcome",
     "reason": "crossfade.reason",
+    "access": "crossfade.access",
     "kind": "crossfade.kind",
     "job": "crossfade.job",
     "stage": "crossfade.stage",

@@ -88,7 +88,7 @@ class Telemetry:
         self._trace_rate = trace_rate
         self._steps: dict[tuple[str, tuple[tuple[str, str], ...]], Step] = {}
 
-    def count(self, name: str, amount: int = 1, **attributes: str) -> None:
+    def count(self, name: str, amount: float = 1, **attributes: str) -> None:
         if amount:
             self._tallies.add(name, amount, attributes)
         else:

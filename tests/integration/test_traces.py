@@ -193,6 +193,7 @@ async def test_metrics_leave_by_otlp_too(traced: Traced) -> None:
         "crossfade.mirror.writes",
         "crossfade.collection.stage",
         "crossfade.breaker.state",
+        "crossfade.dynamodb.capacity",
         "process.cpu.time",
     } <= traced.received.metrics
 

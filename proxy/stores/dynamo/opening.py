@@ -12,14 +12,16 @@ from proxy.stores.dynamo.layout import Layout
 from proxy.stores.dynamo.limits import DynamoLimits
 from proxy.stores.dynamo.store import DynamoStore
 from proxy.stores.dynamo.streams import LeanStreams
-from proxy.stores.dynamo.transport import DynamoSettings, Intercept, Transport
+from proxy.stores.dynamo.transport import DynamoSettings, Intercept, Spent, Transport
 
 
 class DynamoStores:
     """Opened once a process, inside its event loop; an async context manager that closes itself."""
 
-    def __init__(self, settings: DynamoSettings, intercept: Intercept | None = None) -> None:
-        self.transport = Transport(settings, intercept)
+    def __init__(
+        self, settings: DynamoSettings, intercept: Intercept | None = None, spent: Spent | None = None
+    ) -> None:
+        self.transport = Transport(settings, intercept, spent)
         self._streams = LeanStreams(self.transport, settings)
 
     def collection(self, collection: Collection) -> DynamoStore:

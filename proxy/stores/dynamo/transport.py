@@ -41,7 +41,11 @@ Intercept: TypeAlias = Callable[[str, Request, Attempt], Awaitable[Reply]]
 """Stands before every attempt: it may pass it on (changed or not), answer itself, or raise NotSent or
 ReplyLost before or after passing it on. For tests and fault injection."""
 
+Spent: TypeAlias = Callable[[str, str, float], None]
+"""Told of every answer: the table, "read" or "write", and the capacity units that DynamoDB bills for it."""
+
 _WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem"})
+_BILLED = _WRITES | frozenset({"GetItem", "BatchGetItem", "TransactGetItems", "Query", "Scan"})
 _SKIPPED_HEADERS = ("User-Agent", "Accept")
 
 
@@ -77,9 +81,12 @@ class DynamoSettings:
 class Transport:
     """The connection pool of one process (or of one role in it: shadow reads may have their own)."""
 
-    def __init__(self, settings: DynamoSettings, intercept: Intercept | None = None) -> None:
+    def __init__(
+        self, settings: DynamoSettings, intercept: Intercept | None = None, spent: Spent | None = None
+    ) -> None:
         self._settings = settings
         self._intercept = intercept
+        self._spent = spent
         self._url = settings.url
         host, port = self._url.host or "", self._url.explicit_port
         self._signer = Signer(f"{host}:{port}" if port else host, settings.region, settings.target)
@@ -101,6 +108,8 @@ class Transport:
         deadline = time.monotonic() + (timeout or self._settings.call_timeout)
         is_repeatable = _is_repeatable(operation, request)
         may_be_applied = False
+        if self._spent and operation in _BILLED:
+            request = {**request, "ReturnConsumedCapacity": "TOTAL"}
         for attempt in count(1):
             answer = await self._try(operation, request, deadline)
             if isinstance(answer, dict):
@@ -131,10 +140,19 @@ class Transport:
         except CrossfadeError as error:  # there are no credentials to sign with
             return _Failure(operation, Meaning(type(error), error.reason), error.message)
         if reply.status == 200:
+            if self._spent:
+                self._note_spent(self._spent, operation, reply.payload)
             return reply.payload
         if reply.error_name == "ConditionalCheckFailedException":
             return ConditionFailed(reply.payload.get("Item"))
         return _Failure(operation, meaning_of(reply), reply.message)
+
+    @staticmethod
+    def _note_spent(spent: Spent, operation: str, payload: dict[str, Any]) -> None:
+        """One table's units, or a list of several tables'; failures do not tell theirs."""
+        told = payload.get("ConsumedCapacity") or ()
+        for one in (told,) if isinstance(told, dict) else told:
+            spent(one["TableName"], "write" if operation in _WRITES else "read", one["CapacityUnits"])
 
     async def _attempt(self, operation: str, request: Request, deadline: float) -> Reply:
         timeout = max(0.001, min(self._settings.attempt_timeout, deadline - time.monotonic()))

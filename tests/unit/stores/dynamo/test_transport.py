@@ -217,3 +217,23 @@ async def test_no_credentials_are_our_fault_and_not_an_outcome(monkeypatch: pyte
     with pytest.raises(Broken, match="no AWS credentials") as caught:
         await Transport(FAST).call("PutItem", CONDITIONAL)
     assert caught.value.outcome is Outcome.NOT_APPLIED
+
+
+async def test_what_an_answer_costs_is_told_to_who_wants_to_know() -> None:
+    spent: list[tuple[str, str, float]] = []
+    asked: list[Request] = []
+
+    async def bill(operation: str, request: Request, attempt: Attempt) -> Reply:
+        asked.append(request)
+        one = {"TableName": "t", "CapacityUnits": 0.5}
+        return Reply(200, {"ConsumedCapacity": [one, one] if operation == "BatchGetItem" else one})
+
+    transport = Transport(FAST, bill, lambda *one: spent.append(one))
+    await transport.call("PutItem", CONDITIONAL)
+    await transport.call("BatchGetItem", PLAIN)
+    await transport.call("DescribeTable", PLAIN)
+    assert spent[:3] == [("t", "write", 0.5), ("t", "read", 0.5), ("t", "read", 0.5)]
+    assert [request.get("ReturnConsumedCapacity") for request in asked] == ["TOTAL", "TOTAL", None]
+    asked.clear()
+    await Transport(FAST, bill).call("PutItem", CONDITIONAL)
+    assert asked == [CONDITIONAL], "nobody asks, nobody pays"
