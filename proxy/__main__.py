@@ -30,6 +30,7 @@ from proxy.core.errors import CrossfadeError
 from proxy.core.outline import outline
 from proxy.faultpoint import arm_all
 from proxy.journal import log_to
+from proxy.memory import watch_memory
 from proxy.telemetry import Silence, Telemetry, TelemetrySettings, open_telemetry
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ async def serve(config: ProxyConfig) -> None:
     try:
         await app.prepare()
         await app.start()
-        async with _kept_fresh(gates), _console_of(config, app, gates):
+        async with _watched(config, app), _kept_fresh(gates), _console_of(config, app, gates):
             await _serve_until_told(_server_of(config, app, signals, gates))
     finally:
         await app.stop()
@@ -158,6 +159,20 @@ class Gates:
 
 
 @asynccontextmanager
+async def _watched(config: ProxyConfig, app: App) -> AsyncIterator[None]:
+    """Within the block, memory counts against what the proxy takes on."""
+    if not config.memory_limit:
+        yield
+        return
+    watch = asyncio.create_task(watch_memory(config.memory_limit, app.parts.crowd), name="memory.watch")
+    try:
+        yield
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+
+
+@asynccontextmanager
 async def _kept_fresh(gates: Gates) -> AsyncIterator[None]:
     """Within the block, what decides who may come in is read again when it changes."""
     if gates.door is None:
@@ -178,7 +193,15 @@ def _server_of(config: ProxyConfig, app: App, signals: Telemetry | Silence, gate
         app.overview, app.coordinator, app.divergences, app.workshop, app.mender, config.replica_id
     )
     settings = ServerSettings(config.listen, reuse_port=config.reuse_port, grace=config.grace_seconds)
-    return Server(storage, migration, signals, settings, door=gates.door, certificates=gates.certificates)
+    return Server(
+        storage,
+        migration,
+        signals,
+        settings,
+        door=gates.door,
+        certificates=gates.certificates,
+        crowd=app.parts.crowd,
+    )
 
 
 @asynccontextmanager

@@ -53,6 +53,12 @@ def _share(word: str) -> float:
     return value
 
 
+def _count(word: str) -> int:
+    if not word.isdecimal() or int(word) > 1_000_000:
+        raise ValueError("must be a whole number from 0 to 1000000")
+    return int(word)
+
+
 def _truth(word: str) -> bool:
     if word.lower() not in ("true", "false"):
         raise ValueError("must be true or false")
@@ -202,6 +208,18 @@ class ProxyConfig:
         "The secret that authenticates page tokens, the same for all replicas; 16 characters or more.",
         shown="random: tokens are then good at this process only",
         is_secret=True,
+    )
+    max_calls: int = _setting(
+        "CROSSFADE_MAX_CALLS",
+        "1000",
+        _count,
+        "How many calls about documents may be in hand at once; from half of them on, shares are fair.",
+    )
+    memory_limit: int = _setting(
+        "CROSSFADE_MEMORY_LIMIT",
+        "0",
+        _count,
+        "Megabytes at which calls are refused, and before which the rest gives way; no limit if 0.",
     )
     default_deadline: float = _setting(
         "CROSSFADE_DEFAULT_DEADLINE", "30", _seconds, "How long a call without a deadline may take."

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from proxy.access.certificates import Certificates, TlsFiles
 from proxy.access.door import Door, DoorSettings
@@ -18,6 +18,7 @@ from proxy.clock import SystemClock
 from proxy.config import ConfigError, ProxyConfig, load_collections, load_policy
 from proxy.console.desk import Desk
 from proxy.core.collection import Collection
+from proxy.core.crowd import Crowd
 from proxy.core.errors import Unavailable
 from proxy.core.flag import Flag
 from proxy.core.policy import Policy
@@ -92,6 +93,7 @@ class Parts:
     jobs: str = "asked"
     close: Callable[[], Awaitable[None]] = _nothing_to_close
     pools: Callable[[], Iterable[Pool]] = _no_pools
+    crowd: Crowd = field(default_factory=Crowd)
 
 
 def sites_of(parts: Parts) -> dict[str, Site]:
@@ -106,6 +108,7 @@ def sites_of(parts: Parts) -> dict[str, Site]:
             parts.clock,
             parts.signals,
             parts.replica_id,
+            parts.crowd.is_crowded,
         )
         for one in parts.collections
     }
@@ -253,7 +256,15 @@ class App:
         stores, door = parts.stores[name], self.membership.doors[name]
         breaker = Breaker(asyncio.get_running_loop().time)
         reporter = Reporter(collection, parts.divergences, parts.replica_id, parts.clock, parts.signals)
-        shadow = Shadow(collection, stores, door, reporter, parts.clock, parts.signals)
+        shadow = Shadow(
+            collection,
+            stores,
+            door,
+            reporter,
+            parts.clock,
+            parts.signals,
+            gives_way=parts.crowd.is_busy,
+        )
         mirror = Mirror(name, stores, collection.settings, breaker, parts.signals, parts.clock)
         grace = collection.settings.tombstone_grace
         cleanup = Cleanup(name, stores[StoreName.MONGODB], grace, parts.signals)
@@ -349,6 +360,7 @@ def open_parts(config: ProxyConfig, signals: Signals) -> Parts:
         jobs=config.jobs,
         close=close,
         pools=lambda: (*mongo.pools(), dynamo.transport.pool),
+        crowd=Crowd(config.max_calls),
     )
 
 

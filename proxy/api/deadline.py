@@ -6,6 +6,7 @@ import asyncio
 from types import TracebackType
 from typing import Protocol
 
+from proxy.core import deadline
 from proxy.core.errors import DeadlineExceeded, Outcome
 
 MARGIN = 0.02
@@ -27,21 +28,30 @@ def budget(call: TimedCall, default: float) -> float:
 
 
 class Limit:
-    """Cancels its block after `seconds` and raises DeadlineExceeded with the outcome that it then has."""
+    """Cancels its block after `seconds` and raises DeadlineExceeded with the outcome that it then has.
 
-    __slots__ = ("_op", "_outcome", "_timeout")
+    The stores are told how long a block that only reads (NOT_APPLIED) may take.
+    """
+
+    __slots__ = ("_mark", "_op", "_outcome", "_seconds", "_timeout")
 
     def __init__(self, seconds: float, outcome: Outcome, op: bytes = b"") -> None:
+        self._seconds = seconds
+        self._mark: deadline.Mark | None = None
         self._timeout = asyncio.timeout(seconds)
         self._outcome = outcome
         self._op = op
 
     async def __aenter__(self) -> None:
+        if self._outcome is Outcome.NOT_APPLIED:
+            self._mark = deadline.begin(self._seconds)
         await self._timeout.__aenter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
+        if self._mark is not None:
+            deadline.end(self._mark)
         try:
             await self._timeout.__aexit__(kind, error, at)
         except TimeoutError as late:

@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError, Message
 
 from proxy.api.admission import Admission
 from proxy.api.status import TRAILER, classify, code_of, status_of
+from proxy.core.crowd import Crowd
 from proxy.core.errors import BadRequest, CrossfadeError, Reason
 from proxy.core.ports import Signals
 
@@ -86,12 +87,17 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in 
     """Wraps the methods of our services, each once; those of other services (health, reflection) pass."""
 
     def __init__(
-        self, signals: CallSignals, access_log: AccessLog, admission: Admission | None = None
+        self,
+        signals: CallSignals,
+        access_log: AccessLog,
+        admission: Admission | None = None,
+        crowd: Crowd | None = None,
     ) -> None:
-        """Without `admission` everybody may call everything."""
+        """Without `admission` everybody may call everything, without `crowd` as often as they like."""
         self._signals = signals
         self._access_log = access_log
         self._admission = admission
+        self._crowd = crowd
         self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(
@@ -136,7 +142,14 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in 
                 call.collection = getattr(request, "collection", "")
                 if self._admission and identity:
                     self._admission.admit(identity, method.name, request)
-                return await method.behave(request, context)
+                if self._crowd is None or not method.is_about_documents:
+                    return await method.behave(request, context)
+                client = identity.name if identity else _host_of(context.peer())
+                self._crowd.enter(client, call.collection)
+                try:
+                    return await method.behave(request, context)
+                finally:
+                    self._crowd.leave(client, call.collection)
             except Exception as exception:
                 error, details = _unwrap(exception, method)
                 call.code, call.error = code_of(error).name, error
@@ -170,6 +183,11 @@ class _Method:
     @property
     def is_about_documents(self) -> bool:
         return self.name.startswith("crossfade.v1.StorageService/")
+
+
+def _host_of(peer: str) -> str:
+    """Where a call comes from, without the port, which every connection has its own."""
+    return peer.rpartition(":")[0] or peer
 
 
 def _parse(method: _Method, data: bytes) -> Message:

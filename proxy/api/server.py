@@ -19,6 +19,7 @@ from grpc_reflection.v1alpha import reflection
 from crossfade.v1 import migration_pb2, migration_pb2_grpc, storage_pb2, storage_pb2_grpc
 from proxy.api.admission import Admission
 from proxy.api.interceptors import AccessLog, CallSignals, Guard
+from proxy.core.crowd import Crowd
 from proxy.core.identity import Doorkeeper
 
 _log = logging.getLogger("crossfade.api")
@@ -81,11 +82,13 @@ class Server:
         *,
         door: Doorkeeper | None = None,
         certificates: Certificates | None = None,
+        crowd: Crowd | None = None,
     ) -> None:
-        """Without a `door` everybody may call, without `certificates` in the clear."""
+        """Without a `door` everybody may call, without `certificates` in the clear, without a `crowd`
+        however many there are."""
         self._settings = settings
         self._certificates = certificates
-        guard = Guard(signals, settings.access_log, Admission(door) if door else None)
+        guard = Guard(signals, settings.access_log, Admission(door) if door else None, crowd)
         self._health = health.HealthServicer()
         self._server = grpc.aio.server(interceptors=(guard,), options=_options(settings))
         storage_pb2_grpc.add_StorageServiceServicer_to_server(storage, self._server)

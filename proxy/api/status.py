@@ -12,6 +12,7 @@ import secrets
 
 import grpc
 from google.protobuf.message import Message
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
 from crossfade.v1 import error_pb2
 from proxy.core import errors
@@ -112,10 +113,15 @@ def detail_of(error: CrossfadeError, collection: str = "") -> error_pb2.ErrorDet
 
 
 def status_of(error: CrossfadeError, collection: str = "", *extra: Message) -> bytes:
-    """The trailer's bytes: a Status whose details begin with one ErrorDetail."""
+    """The trailer's bytes: a Status whose details begin with one ErrorDetail; google.rpc.RetryInfo follows
+    where a retry makes sense after a while."""
     code = code_of(error)
     status = error_pb2.Status(code=code.value[0], message=error.message[:MAX_TEXT])
     status.details.add().Pack(detail_of(error, collection))
+    if error.retry_after:
+        pause = error_details_pb2.RetryInfo()
+        pause.retry_delay.FromMilliseconds(round(error.retry_after * 1000))
+        status.details.add().Pack(pause)
     for message in extra:
         if message.ByteSize() <= MAX_EXTRA:
             status.details.add().Pack(message)

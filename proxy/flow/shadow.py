@@ -7,7 +7,7 @@ counted when the queue is full, and abandoned when the published stage changes u
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from proxy.core.collection import Collection
@@ -55,6 +55,10 @@ class _Look:
     where: object  # in the trace of the call
 
 
+def _never() -> bool:
+    return False
+
+
 class Shadow:
     """The shadow reads of one collection on one replica."""
 
@@ -69,7 +73,9 @@ class Shadow:
         *,
         workers: int = 2,
         queue_size: int = 256,
+        gives_way: Callable[[], bool] = _never,
     ) -> None:
+        """`gives_way` tells that the replica has too much to do for reads that nobody waits for."""
         self._collection = collection
         self._stores = stores
         self._door = door
@@ -77,6 +83,7 @@ class Shadow:
         self._clock = clock
         self._signals = signals
         self._rate = collection.settings.shadow_rate
+        self._gives_way = gives_way
         self._max_rechecks = queue_size
         self._slots = asyncio.Semaphore(workers)  # where stores are slow, rechecks must not slow them more
         self._queue: asyncio.Queue[_Look] = asyncio.Queue(queue_size)
@@ -105,6 +112,9 @@ class Shadow:
     def offer(self, published: Published, read: PointRead | QueryRead) -> None:
         """Take a read for comparison, if it is sampled and there is room; returns at once."""
         if published.stage.mirror is None or self._rate <= 0 or self._clock.random() >= self._rate:
+            return
+        if self._gives_way():
+            self._count("DROPPED")
             return
         try:
             self._queue.put_nowait(_Look(published, read, self._signals.here()))

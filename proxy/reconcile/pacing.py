@@ -147,10 +147,19 @@ class Budget:
         self._spent += amount
 
 
+CRAWL = 0.25
+"""Seconds that each document, or each batch that is read, waits while clients need the replica."""
+
+
+def _never() -> bool:
+    return False
+
+
 class Pacing:
     """What all ranges that one process works on share.
 
     `rate` is documents a second, `max_units` write units a second (None: no limit but the store's own).
+    While `gives_way`, each step waits for CRAWL seconds.
     """
 
     def __init__(
@@ -160,7 +169,9 @@ class Pacing:
         max_units: float | None = None,
         window: Window | None = None,
         clock: Clock = loop_time,
+        gives_way: Callable[[], bool] = _never,
     ) -> None:
+        self._gives_way = gives_way
         self.documents = Budget(rate, clock)
         self.units = Budget(max_units, clock)
         self.window = window or Window()
@@ -169,6 +180,7 @@ class Pacing:
 
     async def enter(self, size: int) -> float:
         """Wait until a document of `size` bytes may be written; the units that were paid for it."""
+        await self._give_way()
         units = self._factor * units_of(size)
         pause = max(self.documents.pay(1.0), self.units.pay(units))
         if pause > 0:
@@ -189,8 +201,14 @@ class Pacing:
         self.window.shrink()
         self.units.lower()
 
+    async def _give_way(self) -> None:
+        """Go at a crawl while clients need the replica; never stand still, for a job holds a lease."""
+        if self._gives_way():
+            await asyncio.sleep(CRAWL)
+
     async def take(self, documents: int) -> None:
         """Wait until so many documents may be read."""
+        await self._give_way()
         pause = self.documents.pay(documents)
         if pause > 0:
             await asyncio.sleep(pause)

@@ -66,7 +66,7 @@ class _Shift:
         self._charter = charter
         self._job = job
         self._pair = pair_of(site, outlook)
-        self._pacing = Pacing()
+        self._pacing = Pacing(gives_way=site.gives_way)
         self._foreman = Foreman(site, trade, charter)
         self._is_idle = asyncio.Event()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +22,10 @@ class Outlook(Protocol):
         ...
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """One collection on one replica: both stores, both feeds, and where to report."""
@@ -34,6 +38,8 @@ class Site:
     clock: Clock
     signals: Signals
     replica: str
+    gives_way: Callable[[], bool] = _never
+    """Whether the replica has too many calls in hand for jobs to go at their pace."""
 
     @property
     def name(self) -> str:

@@ -21,6 +21,7 @@ from proxy.api.status import TRAILER
 from proxy.api.storage import StorageServicer
 from proxy.clock import SystemClock
 from proxy.core.collection import Collection
+from proxy.core.crowd import Crowd
 from proxy.core.flag import Flag, Job
 from proxy.core.identity import Doorkeeper
 from proxy.core.stage import Stage, StoreName
@@ -117,6 +118,7 @@ async def serving(
     door: Doorkeeper | None = None,
     certificates: Certificates | None = None,
     is_working: bool = False,
+    crowd: Crowd | None = None,
 ) -> AsyncIterator[Served]:
     """A proxy that serves (and works at jobs, if wanted), and is drained afterwards. The channel is in the
     clear, and shows no token."""
@@ -131,6 +133,7 @@ async def serving(
         ServerSettings(address="127.0.0.1:0", grace=1.0, access_log=AccessLog.ERRORS),
         door=door,
         certificates=certificates,
+        crowd=crowd,
     )
     await server.start()
     await server.become_ready()

@@ -21,6 +21,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from proxy.core.deadline import seconds_left
 from proxy.core.errors import CrossfadeError, Outcome
 from proxy.core.reading import Pool
 from proxy.stores.dynamo.credentials import CredentialSource
@@ -105,7 +106,8 @@ class Transport:
 
         Raises ConditionFailed, or one of core.errors whose outcome says whether a write may have happened.
         """
-        deadline = time.monotonic() + (timeout or self._settings.call_timeout)
+        limit = timeout or self._settings.call_timeout
+        deadline = time.monotonic() + min(limit, seconds_left() or limit)
         is_repeatable = _is_repeatable(operation, request)
         may_be_applied = False
         if self._spent and operation in _BILLED:

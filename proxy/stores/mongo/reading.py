@@ -13,6 +13,7 @@ from typing import Any
 import bson
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
+from proxy.core.deadline import seconds_left
 from proxy.core.document import OPTIONS, Value
 from proxy.core.errors import Reason, Refused
 from proxy.core.exchange import Page, Segment
@@ -83,7 +84,7 @@ class Reader:
         hint = [(escape_name(name), 1) for name in part.range.names]
         with Translated():
             found: int = await self.access.committed.count_documents(
-                part.query, hint=hint, limit=scan_budget + 1
+                part.query, hint=hint, limit=scan_budget + 1, **_within_deadline()
             )
         if part.end is not None or found > scan_budget:
             raise Refused(
@@ -149,6 +150,11 @@ class Reader:
         names = pattern(self.access.collection, plan.index or self.access.collection.key)
         fields = {name: entry.get(escape_name(name)) for name in names}
         return position_of(plan, self.access.codec.key_of(fields), fields)
+
+
+def _within_deadline() -> dict[str, Any]:
+    left = seconds_left()
+    return {} if left is None else {"maxTimeMS": max(1, int(left * 1000))}
 
 
 def _position(plan: Plan, record: Record) -> Position:
