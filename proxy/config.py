@@ -19,10 +19,10 @@ from typing import Any
 
 import yaml
 
+from proxy import words
 from proxy.core.collection import Collection
 from proxy.core.declaration import declare_all
 from proxy.core.openings import openings
-from proxy.core.place import host_of, is_loopback
 from proxy.core.policy import Policy, declare_policy
 from proxy.faultpoint import Arming, read_armings
 
@@ -33,94 +33,6 @@ class ConfigError(Exception):
     def __init__(self, *mistakes: str) -> None:
         super().__init__("\n".join(mistakes))
         self.mistakes = mistakes
-
-
-def _text(word: str) -> str:
-    return word
-
-
-def _seconds(word: str) -> float:
-    value = float(word)
-    if not 0 <= value <= 3_600:
-        raise ValueError("must be seconds from 0 to 3600")
-    return value
-
-
-def _share(word: str) -> float:
-    value = float(word)
-    if not 0 <= value <= 1:
-        raise ValueError("must be a number from 0 to 1")
-    return value
-
-
-def _count(word: str) -> int:
-    if not word.isdecimal() or int(word) > 1_000_000:
-        raise ValueError("must be a whole number from 0 to 1000000")
-    return int(word)
-
-
-def _truth(word: str) -> bool:
-    if word.lower() not in ("true", "false"):
-        raise ValueError("must be true or false")
-    return word.lower() == "true"
-
-
-def _address(word: str) -> str:
-    host, _, port = word.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65_535:
-        raise ValueError("must be host:port")
-    return word
-
-
-def _address_or_nothing(word: str) -> str:
-    return word and _address(word)
-
-
-def _address_or_off(word: str) -> str:
-    return "" if word == "off" else _address(word)
-
-
-def _mongodb_uri(word: str) -> str:
-    if not word.startswith(("mongodb://", "mongodb+srv://")):
-        raise ValueError("must begin with mongodb:// or mongodb+srv://")
-    return word
-
-
-def _endpoint(word: str) -> str:
-    if word and not word.startswith(("http://", "https://")):
-        raise ValueError("must begin with http:// or https://")
-    return word
-
-
-def _jwks(word: str) -> str:
-    host = host_of(word.removeprefix("http://").partition("/")[0])
-    if word.startswith("http://") and not is_loopback(host):
-        raise ValueError("must be a file or begin with https://")
-    return word
-
-
-def _secret(word: str) -> bytes:
-    if len(word) < 16:
-        raise ValueError("must have at least 16 characters")
-    return word.encode()
-
-
-def _name(word: str) -> str:
-    if not word or len(word) > 63 or any(character in word for character in '/\\. "$\0'):
-        raise ValueError("must be the name of a MongoDB database")
-    return word
-
-
-def _share_of_jobs(word: str) -> str:
-    if word not in ("asked", "all", "none"):
-        raise ValueError("must be asked, all or none")
-    return word
-
-
-def _level(word: str) -> str:
-    if word.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-        raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
-    return word.upper()
 
 
 def _setting(
@@ -154,57 +66,57 @@ class ProxyConfig:
     """What one proxy process is told; docs/settings.md describes each. Durations in seconds."""
 
     collections_file: str = _setting(
-        "CROSSFADE_COLLECTIONS", "collections.yaml", _text, "The file that declares the collections."
+        "CROSSFADE_COLLECTIONS", "collections.yaml", words.text, "The file that declares the collections."
     )
     listen: str = _setting(
-        "CROSSFADE_LISTEN", "127.0.0.1:50051", _address, "Where gRPC is served; port 0 takes a free one."
+        "CROSSFADE_LISTEN", "127.0.0.1:50051", words.address, "Where gRPC is served; port 0 takes a free one."
     )
     reuse_port: bool = _setting(
-        "CROSSFADE_REUSE_PORT", "false", _truth, "Whether several processes may share the port."
+        "CROSSFADE_REUSE_PORT", "false", words.truth, "Whether several processes may share the port."
     )
     mongodb_uri: str = _setting(
         "CROSSFADE_MONGODB_URI",
         "mongodb://127.0.0.1:27017",
-        _mongodb_uri,
+        words.mongodb_uri,
         "The MongoDB replica set, with credentials if it wants any.",
         is_secret=True,
     )
     dynamodb_endpoint: str = _setting(
         "CROSSFADE_DYNAMODB_ENDPOINT",
         "",
-        _endpoint,
+        words.endpoint,
         "Another DynamoDB than AWS's own, DynamoDB Local for one.",
     )
-    dynamodb_region: str = _setting("AWS_REGION", "us-east-1", _text, "The AWS region of the tables.")
+    dynamodb_region: str = _setting("AWS_REGION", "us-east-1", words.text, "The AWS region of the tables.")
     control_database: str = _setting(
         "CROSSFADE_CONTROL_DATABASE",
         "crossfade",
-        _name,
+        words.name,
         "The MongoDB database of flags, replicas, jobs and the audit trail; who shares it is one proxy.",
     )
     jobs: str = _setting(
         "CROSSFADE_JOBS",
         "asked",
-        _share_of_jobs,
+        words.share_of_jobs,
         "The backfills and verifies that this proxy works at: those it is `asked` for, `all` or `none`.",
     )
     replica_id: str = _setting(
         "CROSSFADE_REPLICA_ID",
         _own_name,
-        _text,
+        words.text,
         "The name of this process among the replicas; no two may share it.",
         shown="host, process id and four random digits",
     )
     lease_seconds: float = _setting(
         "CROSSFADE_LEASE_SECONDS",
         "3",
-        _seconds,
+        words.seconds,
         "How long a replica cut off from the control database still answers reads, and others wait for it.",
     )
     page_token_key: bytes = _setting(
         "CROSSFADE_PAGE_TOKEN_KEY",
         lambda: secrets.token_hex(32),
-        _secret,
+        words.secret,
         "The secret that authenticates page tokens, the same for all replicas; 16 characters or more.",
         shown="random: tokens are then good at this process only",
         is_secret=True,
@@ -212,81 +124,92 @@ class ProxyConfig:
     max_calls: int = _setting(
         "CROSSFADE_MAX_CALLS",
         "1000",
-        _count,
+        words.count,
         "How many calls about documents may be in hand at once; from half of them on, shares are fair.",
     )
     memory_limit: int = _setting(
         "CROSSFADE_MEMORY_LIMIT",
         "0",
-        _count,
+        words.count,
         "Megabytes at which calls are refused, and before which the rest gives way; no limit if 0.",
     )
     default_deadline: float = _setting(
-        "CROSSFADE_DEFAULT_DEADLINE", "30", _seconds, "How long a call without a deadline may take."
+        "CROSSFADE_DEFAULT_DEADLINE", "30", words.seconds, "How long a call without a deadline may take."
     )
     grace_seconds: float = _setting(
-        "CROSSFADE_GRACE_SECONDS", "10", _seconds, "How long calls may go on after SIGTERM."
+        "CROSSFADE_GRACE_SECONDS", "10", words.seconds, "How long calls may go on after SIGTERM."
     )
     prometheus_listen: str = _setting(
-        "CROSSFADE_PROMETHEUS_LISTEN", "", _address_or_nothing, "Where metrics are served; nowhere if empty."
+        "CROSSFADE_PROMETHEUS_LISTEN",
+        "",
+        words.address_or_nothing,
+        "Where metrics are served; nowhere if empty.",
     )
     console: str = _setting(
         "CROSSFADE_CONSOLE",
         "127.0.0.1:8051",
-        _address_or_off,
+        words.address_or_off,
         "Where the console is served, nowhere if `off`; a taken port is no failure.",
     )
     console_exposed: bool = _setting(
         "CROSSFADE_CONSOLE_EXPOSED",
         "false",
-        _truth,
+        words.truth,
         "Whether the console may listen beyond loopback although it asks nobody who they are, or not by TLS.",
     )
     tls_cert: str = _setting(
         "CROSSFADE_TLS_CERT",
         "",
-        _text,
+        words.text,
         "The file of the certificate chain (PEM) that gRPC and the console show; in the clear if empty.",
     )
-    tls_key: str = _setting("CROSSFADE_TLS_KEY", "", _text, "The file of the certificate's key (PEM).")
+    tls_key: str = _setting("CROSSFADE_TLS_KEY", "", words.text, "The file of the certificate's key (PEM).")
     tls_client_ca: str = _setting(
         "CROSSFADE_TLS_CLIENT_CA",
         "",
-        _text,
+        words.text,
         "The file of the authorities (PEM) by one of which every client of gRPC has to be certified.",
     )
     access: str = _setting(
         "CROSSFADE_ACCESS",
         "",
-        _text,
+        words.text,
         "The file that says who has which role (docs/security.md); everybody may do everything if empty.",
     )
     static_tokens: str = _setting(
         "CROSSFADE_STATIC_TOKENS",
         "",
-        _text,
+        words.text,
         "The file of static tokens, a name and the SHA-256 of its token on each line.",
     )
     jwks: str = _setting(
-        "CROSSFADE_JWKS", "", _jwks, "The file or https:// address of the keys that verify signed tokens."
+        "CROSSFADE_JWKS",
+        "",
+        words.jwks,
+        "The file or https:// address of the keys that verify signed tokens.",
     )
-    jwt_issuer: str = _setting("CROSSFADE_JWT_ISSUER", "", _text, "Who must have issued a signed token.")
-    jwt_audience: str = _setting("CROSSFADE_JWT_AUDIENCE", "", _text, "Whom a signed token must be for.")
+    jwt_issuer: str = _setting("CROSSFADE_JWT_ISSUER", "", words.text, "Who must have issued a signed token.")
+    jwt_audience: str = _setting("CROSSFADE_JWT_AUDIENCE", "", words.text, "Whom a signed token must be for.")
     jwt_groups: str = _setting(
-        "CROSSFADE_JWT_GROUPS", "groups", _text, "The claim of a signed token that lists groups."
+        "CROSSFADE_JWT_GROUPS", "groups", words.text, "The claim of a signed token that lists groups."
     )
     insecure: bool = _setting(
         "CROSSFADE_INSECURE",
         "false",
-        _truth,
+        words.truth,
         "Whether gRPC may listen beyond loopback although it asks nobody who they are, or not by TLS.",
     )
     otlp_endpoint: str = _setting(
-        "OTEL_EXPORTER_OTLP_ENDPOINT", "", _endpoint, "Where metrics and traces are sent by OTLP over gRPC."
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        words.endpoint,
+        "Where metrics and traces are sent by OTLP over gRPC.",
     )
-    trace_rate: float = _setting("CROSSFADE_TRACE_RATE", "0", _share, "The share of calls that are traced.")
+    trace_rate: float = _setting(
+        "CROSSFADE_TRACE_RATE", "0", words.share, "The share of calls that are traced."
+    )
     log_level: str = _setting(
-        "CROSSFADE_LOG_LEVEL", "INFO", _level, "The least important lines that are logged."
+        "CROSSFADE_LOG_LEVEL", "INFO", words.level, "The least important lines that are logged."
     )
     faultpoints: tuple[Arming, ...] = _setting(
         "CROSSFADE_FAULTPOINTS",
