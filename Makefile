@@ -37,7 +37,7 @@ dashboards: setup ## run every panel and alert against a real Prometheus that sc
 	@scripts/prometheus --required
 	@$(BIN)/python -m tests.dashboards $(ARGS)
 
-faults: setup ## kill, stop and cut off real proxies and stores; about 6 minutes (ARGS: words of their names)
+faults: setup ## kill, stop and cut off real proxies and stores; about 15 minutes (ARGS: words of their names)
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 fuzz: setup ## send generated and mutated requests to both stores and readers (MINUTES=5)

@@ -54,7 +54,7 @@ class ReplicaSet:
     """`members` mongods in one set; an async context manager, or `start()` and `stop()`.
 
     `ports` fixes the ports (one a member); without it each takes a free one. `parameters` are
-    added to mongod's `--setParameter`.
+    added to mongod's `--setParameter`. `oplog_size` is in megabytes.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class ReplicaSet:
         ports: Sequence[int] = (),
         parameters: Mapping[str, str] | None = None,
         name: str = "crossfade",
+        oplog_size: int = 256,
     ) -> None:
         if ports and len(ports) != members:
             raise ValueError(f"{members} members need {members} ports, not {len(ports)}")
@@ -71,6 +72,7 @@ class ReplicaSet:
         self._size = members
         self._parameters = {**_PARAMETERS, **(parameters or {})}
         self._name = name
+        self._oplog_size = oplog_size
         self._scratch: ScratchDirectory | None = None
         self._mongod: list[str | Path] = []
         self._members: list[Member] = []
@@ -157,7 +159,7 @@ class ReplicaSet:
     def _command(self, port: int, data: Path) -> list[str | Path]:
         command = [*self._mongod, "--port", str(port), "--dbpath", data]
         command += ["--replSet", self._name, "--bind_ip", "127.0.0.1", "--nounixsocket"]
-        command += ["--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "256"]
+        command += ["--wiredTigerCacheSizeGB", "0.25", "--oplogSize", str(self._oplog_size)]
         for name, value in self._parameters.items():
             command += ["--setParameter", f"{name}={value}"]
         return command

@@ -1,4 +1,4 @@
-"""`python -m tests.faults [WORD...]`: play the scenarios (those with a WORD in their name) and tell.
+"""`python -m tests.faults [WORD...]`: play the scenarios (those with every WORD in their name) and tell.
 
 Exits 0 if every fault was survived: nothing acknowledged lost, every alarm sounded.
 """
@@ -13,14 +13,14 @@ import uvloop
 
 from proxy.embedded.stores import open_stores
 from tests.faults.programme import SCENARIOS
-from tests.faults.scenarios import Theatre
+from tests.faults.scenario import Scenario, Theatre
 from tests.faults.verdict import Verdict
 
 HEAD = f"{'fault':<54} {'acknowledged':>12} {'unknown':>8} {'lost':>5} {'longest write':>14} {'took':>7}"
 
 
 async def run(words: Sequence[str]) -> int:
-    chosen = [one for one in SCENARIOS if not words or any(word in one.name for word in words)]
+    chosen = chosen_by(words)
     verdicts = []
     async with open_stores() as stores:
         theatre = Theatre(stores)
@@ -32,6 +32,11 @@ async def run(words: Sequence[str]) -> int:
         finally:
             await theatre.close()
     return summarise(verdicts)
+
+
+def chosen_by(words: Sequence[str]) -> list[Scenario]:
+    """The scenarios whose names have all these words; all of them for none."""
+    return [one for one in SCENARIOS if all(word in one.name for word in words)]
 
 
 def row(verdict: Verdict) -> str:

@@ -87,6 +87,12 @@ class Link:
         elif was in (Trouble.BLACKHOLE, Trouble.HALF_OPEN):
             self.reset()
 
+    def lead_to(self, host: str, port: int) -> None:
+        """From now on it leads elsewhere; open connections are reset."""
+        if self._target != (host, port):
+            self._target = (host, port)
+            self.reset()
+
     def reset(self) -> None:
         """Reset all open connections."""
         for pipe in tuple(self._pipes):

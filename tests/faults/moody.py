@@ -30,6 +30,7 @@ class Mood(Enum):
     LOST_AFTER = "reply lost"  # applied, and the connection reset
     SILENT_AFTER = "timeout after"  # applied, and no answer until nobody waits
     SMALL_PAGES = "small pages"  # queries and scans stop after two items
+    TRIMMED = "trimmed"  # the stream no longer holds what its reader has not read
 
 
 class MoodyDynamo:
@@ -74,6 +75,8 @@ class MoodyDynamo:
         match mood:
             case Mood.THROTTLED:
                 return _refusal(400, "ProvisionedThroughputExceededException", "slow down")
+            case Mood.TRIMMED:
+                return _refusal(400, "TrimmedDataAccessException", "beyond the trim horizon")
             case Mood.BROKEN_BEFORE:
                 return _refusal(500, "InternalServerError", "broken")
             case Mood.SMALL_PAGES:
@@ -106,6 +109,8 @@ class MoodyDynamo:
 def _befalls(mood: Mood, operation: str) -> bool:
     if mood is Mood.SMALL_PAGES:
         return operation in ("Query", "Scan")
+    if mood is Mood.TRIMMED:
+        return operation == "GetRecords"
     if mood in (Mood.THROTTLED, Mood.BROKEN_BEFORE):
         return operation in _WRITES | {"GetItem", "BatchGetItem", "Query"}
     return operation in _WRITES

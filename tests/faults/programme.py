@@ -5,39 +5,47 @@ from __future__ import annotations
 from functools import partial
 
 from crossfade import Stage
-from tests.faults.links import Trouble
-from tests.faults.moody import Mood
-from tests.faults.scenarios import (
-    Scenario,
-    be_moody,
+from tests.faults.costs import time_outages
+from tests.faults.deaths import (
     die_everywhere,
-    kill_between_stores,
     kill_coordinator,
-    lose_control_of_one,
-    lose_dynamo,
-    lose_mongo_of_one,
-    lose_primary,
+    kill_reconciler,
+    kill_replica,
     stop_coordinator,
     stop_through_flip,
-    time_outages,
+    stop_with_write,
 )
+from tests.faults.gaps import bypass_through_flip, flip_again_and_again, roll_oplog_over, trim_stream
+from tests.faults.links import Trouble
+from tests.faults.moody import Mood
+from tests.faults.outages import (
+    be_moody,
+    lose_control_of_one,
+    lose_dynamo,
+    lose_mongo,
+    lose_mongo_of_one,
+    lose_primary,
+    slow_mongo,
+)
+from tests.faults.scenario import Drama, Scenario
 
-DYNAMO = Stage.DYNAMO_PRIMARY
-STORMY = [mood for mood in Mood if mood is not Mood.SMALL_PAGES]
+MONGO, DYNAMO = Stage.MONGO_PRIMARY, Stage.DYNAMO_PRIMARY
+THREE: dict[str, int] = {"members": 3}
+STORMY = [mood for mood in Mood if mood not in (Mood.SMALL_PAGES, Mood.TRIMMED)]
 """What can befall a mirror: it is not queried."""
 
 
-def _armed(name: str, moment: str, starts: Stage = Stage.MONGO_PRIMARY, is_quick: bool = False) -> Scenario:
-    return Scenario(name, kill_between_stores, starts, is_quick, {"armings": {0: moment}})
+def _armed(
+    name: str, drama: Drama, moment: str, starts: Stage = MONGO, is_quick: bool = False, **options: object
+) -> Scenario:
+    store = "MongoDB" if starts is MONGO else "DynamoDB"
+    return Scenario(f"{name}, {store} primary", drama, starts, is_quick, {"armings": {0: moment}, **options})
 
 
-def _coordinator(step: str, starts: Stage = Stage.MONGO_PRIMARY) -> Scenario:
-    target = DYNAMO if starts is Stage.MONGO_PRIMARY else Stage.MONGO_PRIMARY
-    way = "" if target is DYNAMO else ", on the way back"
-    armings = {"armings": {0: f"cutover.{step}=kill"}}
-    return Scenario(
-        f"coordinator killed at {step}{way}", partial(kill_coordinator, target), starts, False, armings
-    )
+def _coordinator(step: str, starts: Stage = MONGO) -> Scenario:
+    target = DYNAMO if starts is MONGO else MONGO
+    name = f"coordinator killed at {step}"
+    return _armed(name, partial(kill_coordinator, target), f"cutover.{step}=kill", starts)
 
 
 def _moody(what: str, share: float, *moods: Mood, starts: Stage = DYNAMO) -> Scenario:
@@ -53,35 +61,55 @@ def _dynamo(trouble: Trouble) -> Scenario:
     )
 
 
-CUT_OFF = "one replica cut from MongoDB"
+def _mongo(trouble: Trouble, starts: Stage) -> Scenario:
+    store = "MongoDB" if starts is MONGO else "DynamoDB"
+    return Scenario(f"MongoDB {trouble.value}, {store} primary", partial(lose_mongo, trouble), starts)
+
+
+def _cut_off(trouble: Trouble, starts: Stage) -> Scenario:
+    store = "MongoDB" if starts is MONGO else "DynamoDB"
+    name = f"MongoDB {trouble.value} for one replica, {store} primary"
+    return Scenario(name, partial(lose_mongo_of_one, trouble), starts)
+
+
+BETWEEN, BEFORE_REPLY = "pipeline.between_stores", "pipeline.before_reply"
 SCENARIOS = (
-    # each kills a replica that is armed from its start
-    _armed("killed between the stores, MongoDB primary", "pipeline.between_stores=kill@40", is_quick=True),
-    _armed("killed between the stores, DynamoDB primary", "pipeline.between_stores=kill@40", DYNAMO),
-    _armed("killed before the reply, DynamoDB primary", "pipeline.before_reply=kill@40", DYNAMO),
+    # each kills or stops a replica that is armed from its start
+    _armed("killed between the stores", kill_replica, f"{BETWEEN}=kill@40", is_quick=True),
+    _armed("killed between the stores", kill_replica, f"{BETWEEN}=kill@40", DYNAMO),
+    _armed("killed before the reply", kill_replica, f"{BEFORE_REPLY}=kill@40", DYNAMO),
+    _armed("killed as it stamps a bypassing write", kill_reconciler, "reconcile.before_restamp=kill@5"),
+    _armed("stopped between the stores through a flip", stop_with_write, f"{BETWEEN}=stop@40"),
+    _armed("stopped between the stores through a flip", stop_with_write, f"{BETWEEN}=stop@40", DYNAMO),
     *(_coordinator(step) for step in ("hold", "fence", "drain", "publish")),
-    _coordinator("drain", DYNAMO),
-    Scenario(
-        "coordinator stopped at the fence, then resumed",
-        stop_coordinator,
-        options={"armings": {0: "cutover.fence=stop"}},
-    ),
+    *(_coordinator(step, DYNAMO) for step in ("drain", "fence")),
+    _armed("coordinator stopped at the fence, then resumed", stop_coordinator, "cutover.fence=stop"),
     # one site
+    Scenario("flips there and back, and nothing else", flip_again_and_again),
     *(_dynamo(trouble) for trouble in (Trouble.CUT, Trouble.BLACKHOLE, Trouble.SLOW, Trouble.HALF_OPEN)),
-    Scenario("what a hanging mirror costs", time_outages),
-    Scenario("replica stopped through a flip, then resumed", stop_through_flip),
-    Scenario(CUT_OFF, partial(lose_mongo_of_one, Trouble.CUT)),
-    Scenario(f"{CUT_OFF}, hanging, on the way back", partial(lose_mongo_of_one, Trouble.BLACKHOLE), DYNAMO),
-    Scenario("control database lost by one replica", lose_control_of_one, is_quick=True),
-    Scenario("control database lost by one replica, on the way back", lose_control_of_one, DYNAMO),
-    Scenario("all replicas killed at once", die_everywhere, DYNAMO),
+    Scenario("what a mirror costs that is down, hangs or throttles", time_outages),
+    Scenario("a service writes past the proxy, through a flip", bypass_through_flip, is_quick=True),
+    Scenario("replica stopped through a flip, MongoDB primary", stop_through_flip),
+    Scenario("replica stopped through a flip, DynamoDB primary", stop_through_flip, DYNAMO),
+    _mongo(Trouble.CUT, MONGO),
+    _mongo(Trouble.BLACKHOLE, DYNAMO),
+    _mongo(Trouble.HALF_OPEN, DYNAMO),
+    _cut_off(Trouble.CUT, MONGO),
+    _cut_off(Trouble.BLACKHOLE, DYNAMO),
+    _cut_off(Trouble.HALF_OPEN, MONGO),
+    Scenario("MongoDB slow for one replica, MongoDB primary", slow_mongo),
+    Scenario("control database lost by one replica, MongoDB primary", lose_control_of_one, is_quick=True),
+    Scenario("control database lost by one replica, DynamoDB primary", lose_control_of_one, DYNAMO),
+    Scenario("all replicas killed at once, DynamoDB primary", die_everywhere, DYNAMO),
     # one site behind a moody DynamoDB
     _moody("throttles", 0.2, Mood.THROTTLED),
     _moody("answers 500", 0.1, Mood.BROKEN_BEFORE, Mood.BROKEN_AFTER),
     _moody("applies and does not answer", 0.04, Mood.LOST_AFTER, Mood.SILENT_AFTER),
     _moody("gives small pages", 1.0, Mood.SMALL_PAGES),
-    _moody("does all of that", 0.05, *STORMY, starts=Stage.MONGO_PRIMARY),
+    _moody("does all of that", 0.05, *STORMY, starts=MONGO),
+    _armed("the stream was trimmed", trim_stream, f"{BETWEEN}=kill@40", DYNAMO, is_moody=True),
     # a replica set of its own
-    Scenario("primary of three mongods killed, MongoDB primary", lose_primary, members=3),
-    Scenario("primary of three mongods killed, DynamoDB primary", lose_primary, DYNAMO, members=3),
+    Scenario("the oplog rolled over", roll_oplog_over, mongods={"members": 1, "oplog_size": 10}),
+    Scenario("primary of three mongods killed, MongoDB primary", lose_primary, mongods=THREE),
+    Scenario("primary of three mongods killed, DynamoDB primary", lose_primary, DYNAMO, mongods=THREE),
 )

@@ -24,6 +24,7 @@ from crossfade import AsyncMigrationClient, JobKind, Stage
 from crossfade.v1 import migration_pb2 as pb
 from examples.demo.stack import COLLECTIONS, ROOT, Stack, dynamodb_client
 from proxy.config import load_collections
+from proxy.core.collection import Collection
 from proxy.embedded.child import Child, spawn
 from proxy.embedded.mongod import ReplicaSet
 from proxy.embedded.ports import run_on_port
@@ -79,13 +80,21 @@ class Site:
 
     stack: Stack
     control: str
-    moody: MoodyDynamo | None
+    moody: MoodyDynamo
     mongods: ReplicaSet | None
     replicas: list[Replica] = field(default_factory=list)
 
     @property
     def addresses(self) -> list[str]:
         return [replica.address for replica in self.replicas]
+
+    @property
+    def dynamo_at(self) -> tuple[str, int]:
+        """Where DynamoDB itself is, with no moods."""
+        return place_of(self.stack.stores.dynamodb.address)
+
+    def collection(self, name: str) -> Collection:
+        return next(one for one in self.stack.collections if one.name == name)
 
     async def move(
         self, collection: str, target: Stage, by: int = 0, timeout: float = 30.0
@@ -105,8 +114,9 @@ class Site:
                 await self.move(collection, target, by=-1)
 
     async def revive(self, number: int) -> Replica:
-        """Start a killed replica again, at its address, with nothing armed."""
+        """Start a replica again, at its address, with nothing armed; whatever is left of it is killed."""
         old = self.replicas[number]
+        old.kill()
         environment = {**old.environment, "CROSSFADE_FAULTPOINTS": ""}
         child = await _spawn(self.stack.directory, old.name, environment, int(old.address.rpartition(":")[2]))
         self.replicas[number] = replace(old, child=child, environment=environment)
@@ -128,8 +138,9 @@ async def open_site(
 ) -> AsyncIterator[Site]:
     """Start it, with `armings` by the number of the replica; everything is gone at the end.
 
-    Without `is_linked` proxies reach both stores directly. With `mongods`, a set of several members that the
-    scenario owns, MongoDB is reached directly: a driver learns the members' own addresses.
+    With `is_moody` all links to DynamoDB lead through its moods from the start. Without `is_linked` proxies
+    reach both stores directly. With `mongods`, a set that the scenario owns, MongoDB is reached directly: a
+    driver learns the members' own addresses.
     """
     async with AsyncExitStack() as stack:
         scratch = ScratchDirectory()
@@ -138,32 +149,31 @@ async def open_site(
         file = _write_collections(scratch.path / "collections.yaml", suffix, settings or {}, collections)
         declared = load_collections(file)
         environment = _environment(stores, file, lease, f"control{suffix}")
-        site = Site(Stack(stores, declared, environment, scratch.path), f"control{suffix}", None, mongods)
+        moody = await stack.enter_async_context(MoodyDynamo(stores.dynamodb.address))
+        site = Site(Stack(stores, declared, environment, scratch.path), f"control{suffix}", moody, mongods)
         stack.push_async_callback(_remove, site)
-        if is_moody:
-            site.moody = await stack.enter_async_context(MoodyDynamo(stores.dynamodb.address))
+        dynamo_at = ("127.0.0.1", moody.port) if is_moody else site.dynamo_at
         starting = [
-            _start(stack, site, number, (armings or {}).get(number, ""), is_linked)
+            _start(stack, site, number, (armings or {}).get(number, ""), dynamo_at if is_linked else None)
             for number in range(replicas)
         ]
         site.replicas = list(await asyncio.gather(*starting))
         yield site
 
 
-async def _start(stack: AsyncExitStack, site: Site, number: int, armings: str, is_linked: bool) -> Replica:
-    stores = site.stack.stores
-    mongo_at, dynamo_at = place_of(stores.mongodb.address), place_of(stores.dynamodb.address)
-    if site.moody is not None:
-        dynamo_at = ("127.0.0.1", site.moody.port)
-    mongo = await stack.enter_async_context(MongoLink(*mongo_at))
-    dynamo = await stack.enter_async_context(Link(*dynamo_at))
+async def _start(
+    stack: AsyncExitStack, site: Site, number: int, armings: str, dynamo_at: tuple[str, int] | None
+) -> Replica:
+    """A replica; without `dynamo_at` its links exist, and lead nobody anywhere."""
+    mongo = await stack.enter_async_context(MongoLink(*place_of(site.stack.stores.mongodb.address)))
+    dynamo = await stack.enter_async_context(Link(*(dynamo_at or site.dynamo_at)))
     linked = {"CROSSFADE_DYNAMODB_ENDPOINT": f"http://127.0.0.1:{dynamo.port}"}
     if site.mongods is None:
         linked["CROSSFADE_MONGODB_URI"] = f"mongodb://127.0.0.1:{mongo.port}/?directConnection=true"
     name = f"replica-{number}"
     environment = {
         **site.stack.environment,
-        **(linked if is_linked else {}),
+        **(linked if dynamo_at else {}),
         "CROSSFADE_REPLICA_ID": name,
         "CROSSFADE_FAULTPOINTS": armings,
     }
@@ -217,7 +227,7 @@ async def _remove(site: Site) -> None:
             await client.drop_database(database)
     dynamodb = dynamodb_client(site.stack.stores.dynamodb)
     for collection in site.stack.collections:
-        with suppress(dynamodb.exceptions.ResourceNotFoundException):  # a repeated request finds it gone
+        with suppress(dynamodb.exceptions.ResourceNotFoundException):  # never made, or a repeated request
             await asyncio.to_thread(dynamodb.delete_table, TableName=collection.table)
 
 

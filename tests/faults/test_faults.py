@@ -10,7 +10,7 @@ from proxy.embedded.addresses import Addresses, Origin
 from proxy.embedded.stores import Store, Stores
 from tests.faults.links import Link, MongoLink, Trouble, database_of
 from tests.faults.programme import SCENARIOS
-from tests.faults.scenarios import Scenario, Theatre
+from tests.faults.scenario import Scenario, Theatre
 from tests.fixtures.waiting import until
 
 QUICK = [scenario for scenario in SCENARIOS if scenario.is_quick]

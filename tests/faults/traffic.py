@@ -69,6 +69,7 @@ class Traffic:
 
     def __init__(self, site: Site, *, pace: float = 0.02, seed: int = 7) -> None:
         self.books = Books()
+        self.began_at = time.time()
         self.deployment = f"d{uuid.uuid4().hex[:6]}"
         self._client = AsyncClient(site.addresses, timeout=PATIENCE)
         self._tasks = self._client[TASKS]
@@ -83,7 +84,7 @@ class Traffic:
     async def prepare(self) -> None:
         """Put there what is worked on; must succeed."""
         for number in range(JOURNALS):
-            await self._tasks.insert_one({**self._key(f"journal-{number}"), "tokens": []})
+            await self._tasks.insert_one({**self.key(f"journal-{number}"), "tokens": []})
             self.books.ledger.entries[self._name(f"journal-{number}")] = Journal(("tokens",), exists=True)
         for number in range(QUEUED):
             name = TaskName(self.deployment, "hot", f"job-{number}")
@@ -110,7 +111,7 @@ class Traffic:
         """What the registers hold at the end, by name."""
         found: dict[str, int | None] = {}
         for key in (f"register-{number}" for number in range(REGISTERS)):
-            document = await self._tasks.find_one(self._key(key))
+            document = await self._tasks.find_one(self.key(key))
             found[key] = document["n"] if document else None
         return found
 
@@ -150,7 +151,7 @@ class Traffic:
 
     async def _read(self, key: str) -> None:
         call = self._call(Verb.READ, key)
-        outcome, found = await self._timed(self._tasks.find_one(self._key(key)), is_write=False)
+        outcome, found = await self._timed(self._tasks.find_one(self.key(key)), is_write=False)
         call.value = found["n"] if found else None
         if call.value is not None:
             self._seen[key] = call.value
@@ -158,14 +159,14 @@ class Traffic:
 
     async def _put(self, key: str) -> None:
         call = self._call(Verb.PUT, key, next(self._numbers))
-        put = self._tasks.replace_one(self._key(key), {**self._key(key), "n": call.value}, upsert=True)
+        put = self._tasks.replace_one(self.key(key), {**self.key(key), "n": call.value}, upsert=True)
         outcome, _ = await self._timed(put, is_write=True)
         self._close(call, outcome, None)
 
     async def _change(self, key: str) -> None:
         call = self._call(Verb.CHANGE, key, next(self._numbers))
         call.expected = self._seen.get(key, 0)
-        wanted = {**self._key(key), "n": call.expected}
+        wanted = {**self.key(key), "n": call.expected}
         outcome, result = await self._timed(
             self._tasks.update_one(wanted, {"$set": {"n": call.value}}), is_write=True
         )
@@ -173,7 +174,7 @@ class Traffic:
 
     async def _delete(self, key: str) -> None:
         call = self._call(Verb.DELETE, key)
-        outcome, result = await self._timed(self._tasks.delete_one(self._key(key)), is_write=True)
+        outcome, result = await self._timed(self._tasks.delete_one(self.key(key)), is_write=True)
         self._close(call, outcome, result.deleted_count == 1 if result else None)
 
     def _call(self, verb: Verb, key: str, value: int | None = None) -> Call:
@@ -191,7 +192,7 @@ class Traffic:
         assert isinstance(journal, Journal)
         token = f"{next(self._numbers):x}"
         outcome, _ = await self._timed(
-            self._tasks.update_one(self._key(name), {"$push": {"tokens": token}}), is_write=True
+            self._tasks.update_one(self.key(name), {"$push": {"tokens": token}}), is_write=True
         )
         if outcome is Outcome.APPLIED:
             journal.acknowledged.append(token)
@@ -202,7 +203,7 @@ class Traffic:
         """A document of one's own: born, sometimes changed, sometimes deleted and born again."""
         name = f"life-{next(self._numbers)}"
         state = self.books.ledger.entries[self._name(name)] = State("mark")
-        key = self._key(name)
+        key = self.key(name)
         mark = f"{name}-a"
         await self._note(name, state, mark, self._tasks.insert_one({**key, "mark": mark}))
         if self._chance.random() < 0.5:
@@ -239,11 +240,11 @@ class Traffic:
         ended = reservation.until if outcome is Outcome.NOT_APPLIED else released
         self.books.ledger.owned.append(Owned(name, asked, told, ended, reservation.until))
 
-    def _key(self, name: str) -> dict[str, str]:
+    def key(self, name: str) -> dict[str, str]:
         return {"deployment_key": self.deployment, "webtask_container": "hot", "webtask_name": name}
 
     def _name(self, name: str) -> tuple[str, ...]:
-        return (TASKS, *self._key(name).values())
+        return (TASKS, *self.key(name).values())
 
 
 _FATES = {Outcome.APPLIED: Fate.OK, Outcome.UNKNOWN: Fate.UNKNOWN, Outcome.NOT_APPLIED: Fate.REFUSED}
