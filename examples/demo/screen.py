@@ -143,8 +143,14 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
         ("divergences", f"{summary.divergences} {kinds}, and {summary.healed_lag} that were lag and healed"),
         ("reservations", f"{summary.reservations}, {summary.overlapping_reservations} owned by two workers"),
         ("changes of primary", f"{summary.flips}, {summary.aborted_flips} aborted on the way"),
-        ("writes held", f"median {summary.median_hold_ms:.0f} ms, longest {summary.longest_hold_ms:.0f} ms"),
+        ("writes held", _held(summary)),
         ("calls meanwhile", calls),
         ("failed calls", str(summary.failed_calls)),
         ("took", f"{summary.seconds:.0f} s"),
     ]
+
+
+def _held(summary: Summary) -> str:
+    """How the holds of all changes are distributed, each of them told."""
+    each = ", ".join(f"{hold:.0f}" for hold in sorted(summary.holds_ms))
+    return f"{each} ms: median {summary.median_hold_ms:.0f} ms, longest {summary.longest_hold_ms:.0f} ms"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from crossfade import AsyncClient
+from crossfade import AsyncClient, Stage
 from tests.faults.links import Trouble
 from tests.faults.looks import (
     agreed,
@@ -21,7 +21,7 @@ from tests.faults.looks import (
     written,
 )
 from tests.faults.moody import Mood
-from tests.faults.site import TASKS, Site
+from tests.faults.site import JOBS, TASKS, Site
 from tests.faults.traffic import Traffic
 from tests.faults.verdict import Evidence
 from tests.fixtures.waiting import until
@@ -70,6 +70,20 @@ async def _dries_up(traffic: Traffic) -> None:
         return time.monotonic() - since > 1.0
 
     await until(is_dry, timeout=60.0)
+
+
+async def finish_without_mongo(site: Site, traffic: Traffic, evidence: Evidence) -> None:
+    """MongoDB goes for good once both collections are in DYNAMO_ONLY: not even a new replica needs it."""
+    await asyncio.gather(*(site.move(name, Stage.DYNAMO_ONLY) for name in (TASKS, JOBS)))
+    evidence.is_finished = True
+    await agreed(site, evidence)
+    await asyncio.gather(*(one.mongo.fail(Trouble.CUT) for one in site.replicas))
+    failed = traffic.books.failures.total()
+    await written(traffic, 300)
+    evidence.expect(traffic.books.failures.total() == failed, "no call failed without MongoDB")
+    await site.revive(2)
+    evidence.notes.append("a replica started without MongoDB")
+    await written(traffic, 300)
 
 
 async def slow_mongo(site: Site, traffic: Traffic, evidence: Evidence) -> None:

@@ -20,6 +20,7 @@ from tests.faults.links import Trouble
 from tests.faults.moody import Mood
 from tests.faults.outages import (
     be_moody,
+    finish_without_mongo,
     lose_control_of_one,
     lose_dynamo,
     lose_mongo,
@@ -101,6 +102,7 @@ SCENARIOS = (
     Scenario("control database lost by one replica, MongoDB primary", lose_control_of_one, is_quick=True),
     Scenario("control database lost by one replica, DynamoDB primary", lose_control_of_one, DYNAMO),
     Scenario("all replicas killed at once, DynamoDB primary", die_everywhere, DYNAMO),
+    Scenario("MongoDB gone for good in DYNAMO_ONLY", finish_without_mongo, DYNAMO, options={"lease": 3.0}),
     # one site behind a moody DynamoDB
     _moody("throttles", 0.2, Mood.THROTTLED),
     _moody("answers 500", 0.1, Mood.BROKEN_BEFORE, Mood.BROKEN_AFTER),

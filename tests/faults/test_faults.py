@@ -39,7 +39,7 @@ async def test_a_fault_is_survived(scenario: Scenario, stores: Stores) -> None:
 
 def test_the_programme_has_every_kind_of_fault() -> None:
     names = [scenario.name for scenario in SCENARIOS]
-    assert len(set(names)) == len(names) >= 25 and len(QUICK) >= 2
+    assert len(set(names)) == len(names) >= 40 and len(QUICK) >= 3
     for word in (
         "killed",
         "stopped",
@@ -51,6 +51,10 @@ def test_the_programme_has_every_kind_of_fault() -> None:
         "three",
         "500",
         "pages",
+        "trimmed",
+        "oplog",
+        "past the proxy",
+        "hangs",
     ):
         assert any(word in name for name in names), word
 
