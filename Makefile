@@ -1,6 +1,6 @@
 # The one front door. `make` alone prints what it can do.
 .DEFAULT_GOAL := help
-.PHONY: help setup proto fmt check test browser dashboards faults fuzz bench bench-hold demo up down
+.PHONY: help setup proto fmt check test simulate browser dashboards faults fuzz bench bench-hold demo up down
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -28,6 +28,10 @@ check: setup ## lint, types, generated code fresh
 
 test: setup ## run every test on the real stores (ARGS go to pytest)
 	@$(BIN)/python -m pytest $(ARGS)
+
+SEEDS ?= 2000
+simulate: setup ## prove the protocol in SEEDS simulated worlds, and let every mutant of it be caught
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 browser: setup ## operate the console in a real Chromium; pictures in build/screenshots
 	@scripts/chromium --required

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from crossfade import CrossfadeError, GateClosed, Stage
+from crossfade import CrossfadeError, GateClosed, Stage, Unavailable
 from crossfade.cli.alarms import alarms
 from crossfade.v1 import migration_pb2 as pb
 from tests.faults.site import JOBS, TASKS, Site
@@ -44,11 +44,14 @@ async def given_up(site: Site, number: int, evidence: Evidence) -> None:
 
 
 async def _listed(site: Site, number: int, *, is_alive: bool) -> None:
-    """Until the registry says so of a replica, asked by another one."""
+    """Until the registry says so of a replica, asked by another one, which may have just come back itself."""
     replica, witness = site.replicas[number], site.replicas[number - 1]
 
     async def is_so() -> bool:
-        found = {one.id: one.alive for one in await witness.operator.list_replicas()}
+        try:
+            found = {one.id: one.alive for one in await witness.operator.list_replicas()}
+        except Unavailable:
+            return False
         return found.get(replica.name, False) == is_alive
 
     await until(is_so, timeout=PATIENCE)

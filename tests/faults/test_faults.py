@@ -25,7 +25,7 @@ def stores(addresses: Addresses, mongodb_uri: str, dynamodb_endpoint: str) -> St
     return Stores(mongodb, store(dynamodb_endpoint, addresses.dynamodb_endpoint))
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("scenario", QUICK, ids=lambda scenario: scenario.name)
 async def test_a_fault_is_survived(scenario: Scenario, stores: Stores) -> None:
     theatre = Theatre(stores)
