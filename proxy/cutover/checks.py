@@ -85,7 +85,7 @@ def check(facts: Facts) -> tuple[GateCheck, ...]:
     if facts.target is Stage.DYNAMO_PRIMARY:
         checks += [_backfilled(facts), _no_bypass(facts), _documents_fit(facts)]
     if facts.flag.stage is Stage.DYNAMO_PRIMARY and facts.target is Stage.MONGO_PRIMARY:
-        checks.append(_mirror_takes_all(facts))
+        checks += [_feed_unbroken(facts), _mirror_takes_all(facts)]
     if facts.canary is not None:
         checks.append(GateCheck("canary_returned", not facts.canary, facts.canary or "through both stores"))
     return tuple(checks)
@@ -186,6 +186,13 @@ def _feed_close(facts: Facts) -> GateCheck:
     passed = job.state == "running" and lag < LAG_LIMIT and silent < 10.0
     evidence = f"{job.state}, lag {lag:.3f} s, reported {silent:.1f} s ago"
     return GateCheck("feed_close", passed, f"{evidence}; {job.message}" if job.message else evidence)
+
+
+def _feed_unbroken(facts: Facts) -> GateCheck:
+    """On the way back a lag is drained, but what a lost feed missed would be gone with DynamoDB."""
+    job = facts.feed
+    is_lost = job is not None and job.state == "failed"
+    return GateCheck("feed_close", not is_lost, job.message if job and is_lost else "followed without a gap")
 
 
 def _no_bypass(facts: Facts) -> GateCheck:

@@ -71,6 +71,9 @@ async def _mend_gap(site: Site, traffic: Traffic, beyond: Stage, evidence: Evide
     await alarmed(site, evidence)
     evidence.expect("feed_close" in await gate(site, TASKS, beyond), "feed_close is red")
     evidence.expect(await is_shut(site, TASKS, beyond), "promotion is blocked")
+    if beyond is Stage.DYNAMO_ONLY:
+        back = await gate(site, TASKS, Stage.MONGO_PRIMARY)
+        evidence.expect("feed_close" in back, "the way back too")
     await written(traffic, 50)
     operator = site.replicas[WITNESS].operator
     for kind in (JobKind.VERIFY, JobKind.BACKFILL, JobKind.VERIFY):

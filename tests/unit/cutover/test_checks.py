@@ -64,7 +64,7 @@ def test_every_check_of_the_protocol_is_there() -> None:
     documents = {"backfill_complete", "no_bypass_writes", "documents_fit"}
     flip = {"spaced", "canary_returned"}
     assert {one.name for one in check(THERE)} == names | verified | documents | flip
-    assert {one.name for one in check(BACK)} == names | flip | {"documents_fit"}
+    assert {one.name for one in check(BACK)} == names | flip | {"feed_close", "documents_fit"}
     assert {one.name for one in check(END)} == names | verified
 
 
@@ -167,6 +167,7 @@ SPOILED: dict[str, tuple[Facts, Spoil, str, str]] = {
     ),
     "a lost feed": (THERE, with_feed(state="failed", message="lost"), "feed_close", "; lost"),
     "a lost feed before the end": (END, with_feed(state="failed", message="lost"), "feed_close", "; lost"),
+    "a lost feed on the way back": (BACK, with_feed(state="failed", message="lost"), "feed_close", "lost"),
     "a service past the proxy": (
         THERE,
         with_counts(bypass_at=NOW - 59 * SECOND),
