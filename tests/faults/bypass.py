@@ -24,7 +24,7 @@ from tests.fixtures.waiting import until
 
 _REFUSED = 121
 _PACE = 0.03
-_PATIENCE = 60.0
+_PATIENCE = 240.0
 
 
 class Bypass:

@@ -9,6 +9,7 @@ from crossfade import CrossfadeError, Stage
 from tests.faults.bypass import Bypass
 from tests.faults.looks import (
     PATIENCE,
+    PAUSE,
     WITNESS,
     agreed,
     all_alive,
@@ -49,7 +50,7 @@ async def _leads(site: Site, number: int, evidence: Evidence) -> None:
         one.stop()
     child = site.replicas[number].child
     try:
-        await until(lambda: child.has_exited, timeout=PATIENCE)
+        await until(lambda: child.has_exited, timeout=PATIENCE, pause=PAUSE)
     finally:
         for one in others:
             one.resume()
@@ -70,7 +71,7 @@ async def kill_coordinator(target: Stage, site: Site, traffic: Traffic, evidence
         now = await site.replicas[WITNESS].status(TASKS)
         return now.epoch > before.epoch and not now.HasField("change")
 
-    await until(is_over, timeout=PATIENCE)
+    await until(is_over, timeout=PATIENCE, pause=PAUSE)
     took, now = time.monotonic() - began, await site.replicas[WITNESS].status(TASKS)
     ended = "finished" if now.stage == target.value else "aborted"
     evidence.notes.append(f"{ended} by another {took:.1f} s after the death")
@@ -86,7 +87,7 @@ async def _dies_of(site: Site, target: Stage) -> bool:
         await site.move(TASKS, target, by=0)
     except CrossfadeError:
         child = site.replicas[0].child
-        await until(lambda: child.has_exited, timeout=PATIENCE)
+        await until(lambda: child.has_exited, timeout=PATIENCE, pause=PAUSE)
         return True
     return False
 
@@ -98,7 +99,7 @@ async def _is_audited(site: Site, action: str) -> None:
         [last, *_] = await site.replicas[WITNESS].operator.list_audit_entries(collection=TASKS, limit=1)
         return last.action == action
 
-    await until(is_told, timeout=PATIENCE)
+    await until(is_told, timeout=PATIENCE, pause=PAUSE)
 
 
 async def stop_through_flip(site: Site, traffic: Traffic, evidence: Evidence) -> None:
@@ -110,7 +111,7 @@ async def stop_through_flip(site: Site, traffic: Traffic, evidence: Evidence) ->
 
 async def stop_with_write(site: Site, traffic: Traffic, evidence: Evidence) -> None:
     """Replica 0 stops itself with a write in one store; it is delivered to the other after the flip."""
-    await until(site.replicas[0].is_stopped, timeout=PATIENCE)
+    await until(site.replicas[0].is_stopped, timeout=PATIENCE, pause=PAUSE)
     await _pass_by(site, traffic, evidence, 0)
 
 
@@ -127,13 +128,13 @@ async def stop_coordinator(site: Site, traffic: Traffic, evidence: Evidence) -> 
     """The coordinator, replica 0, stops itself before the fence; others take over; then it wakes up."""
     before = await site.replicas[WITNESS].status(TASKS)
     moving = asyncio.create_task(site.move(TASKS, Stage.DYNAMO_PRIMARY, by=0))
-    await until(lambda: site.replicas[0].is_stopped() or moving.done(), timeout=PATIENCE)
+    await until(lambda: site.replicas[0].is_stopped() or moving.done(), timeout=PATIENCE, pause=PAUSE)
     evidence.expect(site.replicas[0].is_stopped(), "it stood still")
 
     async def is_over() -> bool:
         return (await site.replicas[WITNESS].status(TASKS)).epoch > before.epoch
 
-    await until(is_over, timeout=PATIENCE)
+    await until(is_over, timeout=PATIENCE, pause=PAUSE)
     await written(traffic, 30)
     site.replicas[0].resume()
     await asyncio.gather(moving, return_exceptions=True)

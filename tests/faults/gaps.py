@@ -9,7 +9,18 @@ from pymongo.write_concern import WriteConcern
 
 from crossfade import JobKind, Stage
 from tests.faults.bypass import Bypass
-from tests.faults.looks import PATIENCE, WITNESS, agreed, alarmed, all_alive, flipped, gate, is_shut, written
+from tests.faults.looks import (
+    PATIENCE,
+    PAUSE,
+    WITNESS,
+    agreed,
+    alarmed,
+    all_alive,
+    flipped,
+    gate,
+    is_shut,
+    written,
+)
 from tests.faults.moody import Mood
 from tests.faults.site import TASKS, Site
 from tests.faults.traffic import Traffic
@@ -50,18 +61,18 @@ async def _overflow(site: Site) -> None:
             await junk.insert_one({"data": b"\0" * JUNK})
             return bool(await end_of(1) > newest)  # type: ignore[operator] # both are timestamps
 
-        await until(is_over, timeout=PATIENCE)
+        await until(is_over, timeout=PATIENCE, pause=PAUSE)
 
 
 async def trim_stream(site: Site, traffic: Traffic, evidence: Evidence) -> None:
     """A replica dies with a write in DynamoDB alone; then the stream forgets what nobody has read."""
     child = site.replicas[0].child
-    await until(lambda: child.has_exited, timeout=PATIENCE)
+    await until(lambda: child.has_exited, timeout=PATIENCE, pause=PAUSE)
     for replica in site.replicas[1:]:
         replica.kill()
     site.moody.be(1.0, [Mood.TRIMMED])
     await asyncio.gather(*(site.revive(number) for number in range(len(site.replicas))))
-    await until(lambda: site.moody.struck[Mood.TRIMMED] > 0, timeout=PATIENCE)
+    await until(lambda: site.moody.struck[Mood.TRIMMED] > 0, timeout=PATIENCE, pause=PAUSE)
     site.moody.be(0, ())
     await _mend_gap(site, traffic, Stage.DYNAMO_ONLY, evidence)
 
@@ -85,7 +96,7 @@ async def _mend_gap(site: Site, traffic: Traffic, beyond: Stage, evidence: Evide
         left = await gate(site, TASKS, beyond) - {"spaced", "no_bypass_writes"}
         return not left
 
-    await until(is_open, timeout=PATIENCE)
+    await until(is_open, timeout=PATIENCE, pause=PAUSE)
     evidence.notes.append("a verify and a backfill opened the gate")
     await all_alive(site)
 
@@ -98,7 +109,7 @@ async def bypass_through_flip(site: Site, traffic: Traffic, evidence: Evidence) 
         async def is_red() -> bool:
             return "no_bypass_writes" in await gate(site, TASKS, Stage.DYNAMO_PRIMARY)
 
-        await until(is_red, timeout=PATIENCE)
+        await until(is_red, timeout=PATIENCE, pause=PAUSE)
         evidence.notes.append("no_bypass_writes is red")
         await bypass.keep_apart()
         await flipped(site, evidence)
@@ -108,7 +119,7 @@ async def bypass_through_flip(site: Site, traffic: Traffic, evidence: Evidence) 
 
 
 async def flip_again_and_again(site: Site, traffic: Traffic, evidence: Evidence) -> None:
-    """There and back, twice, with nothing else wrong: reservations stay exclusive, and nothing fails."""
+    """There and back, twice, with nothing else wrong: reservations stay exclusive."""
     for number in range(FLIPS):
         await flipped(site, evidence, f"flip {number + 1}")
         await written(traffic, 100)

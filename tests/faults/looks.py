@@ -14,9 +14,11 @@ from tests.faults.traffic import Traffic
 from tests.faults.verdict import Evidence
 from tests.fixtures.waiting import until
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 """Seconds that anything may take to come about, on a machine that has other things to do."""
 
+PAUSE = 0.1
+"""Seconds between two looks: most of them ask every replica, which has other things to do."""
 WITNESS = 1
 """The replica that nothing ever happens to, unless it happens to all: 0 is armed, 2 is stopped or cut off."""
 
@@ -26,13 +28,13 @@ Look = Callable[[pb.Collection], bool]
 async def written(traffic: Traffic, count: int) -> None:
     """Wait until the clients have had so many more writes acknowledged."""
     goal = traffic.books.acknowledged + count
-    await until(lambda: traffic.books.acknowledged >= goal, timeout=PATIENCE)
+    await until(lambda: traffic.books.acknowledged >= goal, timeout=PATIENCE, pause=PAUSE)
 
 
 async def killed(site: Site, number: int, evidence: Evidence) -> None:
     """Wait until an armed replica has killed itself, and the registry has noticed."""
     child = site.replicas[number].child
-    await until(lambda: child.has_exited, timeout=PATIENCE)
+    await until(lambda: child.has_exited, timeout=PATIENCE, pause=PAUSE)
     evidence.expect(child.process.returncode == -9, "the armed replica was killed")
     await given_up(site, number, evidence)
 
@@ -54,7 +56,7 @@ async def _listed(site: Site, number: int, *, is_alive: bool) -> None:
             return False
         return found.get(replica.name, False) == is_alive
 
-    await until(is_so, timeout=PATIENCE)
+    await until(is_so, timeout=PATIENCE, pause=PAUSE)
 
 
 async def all_alive(site: Site) -> None:
@@ -66,10 +68,18 @@ async def mirrors_are(site: Site, is_so: Look) -> None:
     """Until this is true of the collection at every replica."""
 
     async def are_all() -> bool:
-        found = await asyncio.gather(*(one.status(TASKS) for one in site.replicas))
-        return all(map(is_so, found))
+        found = await _statuses(site)
+        return bool(found) and all(map(is_so, found))
 
-    await until(are_all, timeout=PATIENCE)
+    await until(are_all, timeout=PATIENCE, pause=PAUSE)
+
+
+async def _statuses(site: Site) -> list[pb.Collection]:
+    """What every replica says of the collection; nothing while one of them has only just come back."""
+    try:
+        return await asyncio.gather(*(one.status(TASKS) for one in site.replicas))
+    except Unavailable:
+        return []
 
 
 async def breakers_open(site: Site) -> None:
@@ -107,10 +117,9 @@ async def agreed(site: Site, evidence: Evidence) -> None:
     """Every replica knows the same epoch again."""
 
     async def agree() -> bool:
-        found = await asyncio.gather(*(one.status(TASKS) for one in site.replicas))
-        return len({(one.epoch, one.stage) for one in found}) == 1
+        return len({(one.epoch, one.stage) for one in await _statuses(site)}) == 1
 
-    await until(agree, timeout=PATIENCE)
+    await until(agree, timeout=PATIENCE, pause=PAUSE)
     evidence.notes.append("all replicas agree on the epoch")
 
 

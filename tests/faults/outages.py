@@ -8,6 +8,8 @@ import time
 from crossfade import AsyncClient, Stage
 from tests.faults.links import Trouble
 from tests.faults.looks import (
+    PATIENCE,
+    PAUSE,
     agreed,
     all_alive,
     behind,
@@ -69,7 +71,7 @@ async def _dries_up(traffic: Traffic) -> None:
             seen, since = traffic.books.acknowledged, time.monotonic()
         return time.monotonic() - since > 1.0
 
-    await until(is_dry, timeout=60.0)
+    await until(is_dry, timeout=PATIENCE, pause=PAUSE)
 
 
 async def finish_without_mongo(site: Site, traffic: Traffic, evidence: Evidence) -> None:
@@ -154,7 +156,7 @@ async def be_moody(
     await written(traffic, 300)
     await flipped(site, evidence, "flipped meanwhile")
     await written(traffic, 100)
-    await until(lambda: all(site.moody.struck[mood] for mood in moods), timeout=60.0)
+    await until(lambda: all(site.moody.struck[mood] for mood in moods), timeout=PATIENCE, pause=PAUSE)
     site.moody.be(0, ())
     struck = ", ".join(f"{site.moody.struck[mood]} {mood.value}" for mood in moods)
     evidence.notes.append(f"struck: {struck}")

@@ -29,6 +29,8 @@ Result = TypeVar("Result")
 
 PATIENCE = 10.0
 """Seconds that a client gives a call, its own retries included: longer than any hold."""
+LONGEST_REST = 1.0
+"""Seconds that a client rests on average after a call that took long."""
 REGISTERS, JOURNALS, QUEUED = 5, 3, 8
 RESERVED_FOR = 9_000
 """Milliseconds: longer than writes may be held."""
@@ -116,9 +118,12 @@ class Traffic:
         return found
 
     async def _keep_on(self, trade: Callable[[], Awaitable[None]]) -> None:
+        """Work and rest in turns, so that a slow machine is not driven to its knees."""
         while not self._is_over.is_set():
+            began = time.monotonic()
             await trade()
-            await asyncio.sleep(self._chance.random() * 2 * self._pace)
+            took = min(time.monotonic() - began, LONGEST_REST)
+            await asyncio.sleep(self._chance.random() * 2 * max(self._pace, took))
 
     async def _timed(self, call: Awaitable[Result], *, is_write: bool) -> tuple[Outcome, Result | None]:
         """The call's outcome and result; a failed call is in the books, and raises nothing."""
