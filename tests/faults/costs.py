@@ -1,51 +1,95 @@
-"""What an outage of the mirror costs the clients: calls with it and without it, in turns within one run."""
+"""What an outage of the mirror costs the clients, measured against replicas without one at the same moments.
+
+Calls through a replica whose mirror is gone and through one whose mirror is well take turns, call by call, on
+the same machine and MongoDB, so that whatever else the machine does befalls both. Each replica has its turn.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
 
+from crossfade import AsyncClient, AsyncCollection
 from tests.faults.links import Trouble
 from tests.faults.looks import breakers_closed, breakers_open, caught_up
 from tests.faults.moody import Mood
-from tests.faults.site import Replica, Site
-from tests.faults.traffic import Sample, Traffic
+from tests.faults.site import TASKS, Replica, Site
+from tests.faults.traffic import Traffic
 from tests.faults.verdict import Evidence
 
-ROUNDS, WATCHED = 3, 3.0
-"""How often healthy and broken times take turns for each kind of outage, and seconds of each."""
+PAIRS = 150
+"""Reads, and writes, with and without the outage, for each kind of outage and replica."""
 LIMIT = 1.1
 """Times the median latency without the outage."""
 
+Times = Mapping[str, list[float]]
 Break = Callable[[Site, Replica], Awaitable[None]]
 
 
 async def time_outages(site: Site, traffic: Traffic, evidence: Evidence) -> None:
     """The mirror is down, hangs, throttles: with the breaker open nobody waits for it, and nothing fails."""
-    healthy: dict[str, list[Sample]] = {kind: [] for kind in OUTAGES}
-    broken: dict[str, list[Sample]] = {kind: [] for kind in OUTAGES}
-    for _ in range(ROUNDS):
-        for kind, strike in OUTAGES.items():
-            healthy[kind] += await _watch(traffic)
-            await asyncio.gather(*(strike(site, one) for one in site.replicas))
-            await breakers_open(site)
-            broken[kind] += await _watch(traffic)
-            await asyncio.gather(*(_mend(site, one) for one in site.replicas))
+    for kind, strike in OUTAGES.items():
+        well, broken = _nothing(), _nothing()
+        for number, victim in enumerate(site.replicas):
+            await strike(site, victim)
+            await breakers_open(site, [victim])
+            await _take_turns(site, traffic, number, well, broken)
+            await _mend(site, victim)
             await breakers_closed(site)
             await caught_up(site)
-    for kind in OUTAGES:
-        _compare(kind, healthy[kind], broken[kind], evidence)
+        _compare(kind, well, broken, evidence)
     evidence.expect(not traffic.books.failures, "no call failed")
 
 
-def _compare(kind: str, healthy: Sequence[Sample], broken: Sequence[Sample], evidence: Evidence) -> None:
-    for is_write, what in ((False, "reads"), (True, "writes")):
-        before, after = _times(healthy, is_write), _times(broken, is_write)
-        ratio = statistics.median(after) / statistics.median(before)
-        late = statistics.quantiles(after, n=100)[98] / statistics.quantiles(before, n=100)[98]
+async def _take_turns(site: Site, traffic: Traffic, victim: int, well: Times, broken: Times) -> None:
+    other = (victim + 1) % len(site.replicas)
+    async with AsyncExitStack() as stack:
+        pair = [
+            (await _probe(stack, site, traffic, number), times)
+            for number, times in ((victim, broken), (other, well))
+        ]
+        for turn in range(PAIRS):
+            for probe, times in pair if turn % 2 else reversed(pair):
+                await _look(probe, traffic.key(PROBE), times)
+
+
+PROBE = "probe"
+
+
+async def _probe(stack: AsyncExitStack, site: Site, traffic: Traffic, number: int) -> AsyncCollection:
+    """A client of one replica that is connected; what it works on is there."""
+    client = await stack.enter_async_context(AsyncClient(site.replicas[number].address))
+    tasks = client[TASKS]
+    await tasks.update_one(traffic.key(PROBE), {"$set": {"n": 0}}, upsert=True)
+    return tasks
+
+
+async def _look(probe: AsyncCollection, key: Mapping[str, Any], times: Times) -> None:
+    for what, call in (
+        ("reads", lambda: probe.find_one(key)),
+        ("writes", lambda: probe.update_one(key, {"$inc": {"n": 1}})),
+    ):
+        began = time.monotonic()
+        await call()
+        times[what].append(time.monotonic() - began)
+
+
+def _compare(kind: str, well: Times, broken: Times, evidence: Evidence) -> None:
+    for what in well:
+        ratio = statistics.median(broken[what]) / statistics.median(well[what])
+        late = _p99(broken[what]) / _p99(well[what])
         evidence.expect(ratio <= LIMIT, f"{kind}: {what} took {ratio:.2f}x (p99 {late:.2f}x)")
+
+
+def _p99(times: Sequence[float]) -> float:
+    return statistics.quantiles(times, n=100)[98]
+
+
+def _nothing() -> Times:
+    return {"reads": [], "writes": []}
 
 
 async def _take_down(_: Site, replica: Replica) -> None:
@@ -68,14 +112,3 @@ async def _mend(site: Site, replica: Replica) -> None:
 
 
 OUTAGES: dict[str, Break] = {"down": _take_down, "hanging": _hang, "throttled": _throttle}
-
-
-async def _watch(traffic: Traffic) -> Sequence[Sample]:
-    """The calls that clients begin in the next seconds, and end."""
-    began = time.monotonic()
-    await asyncio.sleep(WATCHED)
-    return [one for one in traffic.books.samples if one.began >= began]
-
-
-def _times(samples: Sequence[Sample], is_write: bool) -> list[float]:
-    return [one.took for one in samples if one.is_write == is_write]

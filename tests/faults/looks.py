@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from crossfade import CrossfadeError, GateClosed, Stage, Unavailable
 from crossfade.cli.alarms import alarms
 from crossfade.v1 import migration_pb2 as pb
-from tests.faults.site import JOBS, TASKS, Site
+from tests.faults.site import JOBS, TASKS, Replica, Site
 from tests.faults.traffic import Traffic
 from tests.faults.verdict import Evidence
 from tests.fixtures.waiting import until
@@ -64,26 +64,26 @@ async def all_alive(site: Site) -> None:
     await asyncio.gather(*(_listed(site, number, is_alive=True) for number in range(len(site.replicas))))
 
 
-async def mirrors_are(site: Site, is_so: Look) -> None:
-    """Until this is true of the collection at every replica."""
+async def mirrors_are(site: Site, is_so: Look, at: Sequence[Replica] = ()) -> None:
+    """Until this is true of the collection at every replica, or at those named."""
 
     async def are_all() -> bool:
-        found = await _statuses(site)
+        found = await _statuses(at or site.replicas)
         return bool(found) and all(map(is_so, found))
 
     await until(are_all, timeout=PATIENCE, pause=PAUSE)
 
 
-async def _statuses(site: Site) -> list[pb.Collection]:
-    """What every replica says of the collection; nothing while one of them has only just come back."""
+async def _statuses(replicas: Sequence[Replica]) -> list[pb.Collection]:
+    """What each replica says of the collection; nothing while one of them has only just come back."""
     try:
-        return await asyncio.gather(*(one.status(TASKS) for one in site.replicas))
+        return await asyncio.gather(*(one.status(TASKS) for one in replicas))
     except Unavailable:
         return []
 
 
-async def breakers_open(site: Site) -> None:
-    await mirrors_are(site, lambda one: one.mirror.breaker != pb.MirrorHealth.CLOSED)
+async def breakers_open(site: Site, at: Sequence[Replica] = ()) -> None:
+    await mirrors_are(site, lambda one: one.mirror.breaker != pb.MirrorHealth.CLOSED, at)
 
 
 async def breakers_closed(site: Site) -> None:
@@ -117,7 +117,7 @@ async def agreed(site: Site, evidence: Evidence) -> None:
     """Every replica knows the same epoch again."""
 
     async def agree() -> bool:
-        return len({(one.epoch, one.stage) for one in await _statuses(site)}) == 1
+        return len({(one.epoch, one.stage) for one in await _statuses(site.replicas)}) == 1
 
     await until(agree, timeout=PATIENCE, pause=PAUSE)
     evidence.notes.append("all replicas agree on the epoch")
