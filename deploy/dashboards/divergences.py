@@ -34,7 +34,7 @@ DIVERGENCES = Dashboard(
                 ),
             ),
             "The same by collection.",
-            "`crossfade divergences --collection NAME` has the fields that differ, and the trace of each.",
+            "`crossfade divergences --collection NAME` has the fields that differ; the console also the trace of each.",
             Look.NUMBER,
             width=12,
             bad_from=1,

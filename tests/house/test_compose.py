@@ -31,7 +31,7 @@ def _mounted_files() -> list[str]:
 
 
 def test_there_are_both_stores_two_proxies_and_telemetry() -> None:
-    telemetry = {"otel-collector", "prometheus", "grafana"}
+    telemetry = {"otel-collector", "jaeger", "prometheus", "grafana"}
     assert _SERVICES.keys() == {"mongo", "dynamodb", *telemetry, *_proxies()}
     assert len(_proxies()) == 2
 
@@ -39,7 +39,7 @@ def test_there_are_both_stores_two_proxies_and_telemetry() -> None:
 def test_images_are_pinned_to_a_full_version() -> None:
     images = [service["image"] for service in _SERVICES.values()]
     images += re.findall(r"^FROM (\S+)", _DOCKERFILE, re.MULTILINE)
-    assert len(images) == 9
+    assert len(images) == 10
     assert [image for image in images if not _PINNED.match(image)] == []
 
 
@@ -103,9 +103,10 @@ def test_prometheus_scrapes_what_the_proxies_serve() -> None:
 def test_grafana_is_given_its_source_and_its_dashboards() -> None:
     mounts = _mounts("grafana")
     provisioning = _ROOT / mounts["/etc/grafana/provisioning"]
-    (source,) = yaml.safe_load((provisioning / "datasources" / "prometheus.yaml").read_text())["datasources"]
-    host, port = re.fullmatch(r"http://([^:/]+):(\d+)", source["url"]).groups()  # type: ignore[union-attr]
-    assert _listens(host, port)
+    for file in ("prometheus.yaml", "jaeger.yaml"):
+        (source,) = yaml.safe_load((provisioning / "datasources" / file).read_text())["datasources"]
+        host, port = re.fullmatch(r"http://([^:/]+):(\d+)", source["url"]).groups()  # type: ignore[union-attr]
+        assert _listens(host, port)
     (provider,) = yaml.safe_load((provisioning / "dashboards" / "crossfade.yaml").read_text())["providers"]
     inside = provider["options"]["path"]
     dashboards = {path.name for path in (_ROOT / mounts[inside]).glob("*.json")}
@@ -117,6 +118,7 @@ def test_grafana_is_given_its_source_and_its_dashboards() -> None:
 def test_the_collector_takes_what_its_pipelines_name() -> None:
     collector = yaml.safe_load((_ROOT / "deploy" / "otel-collector.yaml").read_text())
     assert collector["service"]["pipelines"].keys() == {"metrics", "traces"}
+    assert collector["exporters"]["otlp/jaeger"]["endpoint"].partition(":")[0] in _SERVICES
     for pipeline in collector["service"]["pipelines"].values():
         for kind in ("receivers", "processors", "exporters"):
             assert set(pipeline[kind]) <= collector[kind].keys()
