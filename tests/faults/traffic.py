@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from crossfade import AsyncClient, CrossfadeError, Outcome
+from crossfade import AsyncClient, CrossfadeError, DeadlineExceeded, Outcome
 from crossfade.results import Mirror
 from examples.cron_jobs import CronJobs
 from examples.demo.ledger import Journal, Ledger, Owned, State
@@ -60,6 +60,11 @@ class Books:
     @property
     def acknowledged(self) -> int:
         return sum(self.ledger.acknowledged.values())
+
+    @property
+    def refused(self) -> int:
+        """Failed calls that were told why; on a machine that is slow enough others just run out of time."""
+        return sum(count for what, count in self.failures.items() if not what.startswith("DEADLINE "))
 
     @property
     def unknown(self) -> int:
@@ -131,7 +136,8 @@ class Traffic:
         try:
             result = await call
         except CrossfadeError as error:
-            self.books.failures[f"{error.reason.name} {error.outcome.name}"] += 1
+            why = "DEADLINE" if isinstance(error, DeadlineExceeded) else error.reason.name
+            self.books.failures[f"{why} {error.outcome.name}"] += 1
             if is_write and error.outcome is Outcome.UNKNOWN:
                 self.books.ledger.doubt(TASKS)
             return error.outcome, None

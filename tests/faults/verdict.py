@@ -61,7 +61,8 @@ async def judge(name: str, site: Site, traffic: Traffic, evidence: Evidence) -> 
     books = traffic.books
     findings = await check(site.stack, books.ledger, patience=0.0 if evidence.is_finished else SETTLE)
     if evidence.is_finished:
-        findings = replace(findings, mongodb=findings.dynamodb, unequal={})
+        broken = findings.broken if findings.dynamodb.lost else ()
+        findings = replace(findings, mongodb=findings.dynamodb, unequal={}, broken=broken)
     finals = await traffic.finals()
     reported = [] if evidence.is_finished else await _false_alarms(site, traffic.began_at)
     crooked = await asyncio.to_thread(crooked_keys, books.history, finals)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,11 +14,14 @@ import pytest
 from proxy.config import ProxyConfig
 from proxy.core.document import Document
 from proxy.core.errors import CrossfadeError, Fenced
+from proxy.core.flag import Flag
 from proxy.core.keys import Key
 from proxy.core.silence import SilentSignals
 from proxy.core.stage import Stage, StoreName
 from proxy.core.version import Stamp
 from proxy.core.write import Insert
+from proxy.stores.dynamo.finals import DynamoFinals
+from proxy.stores.dynamo.transport import DynamoSettings, Transport
 from proxy.wiring import App, build
 
 NOWHERE_MONGODB = "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=200&directConnection=true"
@@ -102,3 +106,14 @@ async def test_an_absent_dynamodb_keeps_no_proxy_from_starting_on_mongodb(config
     async with running(replace(config, dynamodb_endpoint=NOWHERE_DYNAMODB)) as app:
         written = await app.pipeline.write("things", thing("alone"))
         assert written.mirror.value == "deferred"
+
+
+async def test_replicas_that_learn_of_the_end_at_once_all_keep_it(config: ProxyConfig) -> None:
+    transport = Transport(DynamoSettings(endpoint=config.dynamodb_endpoint))
+    flag = Flag("things", 9, Stage.DYNAMO_ONLY, 1, serial=12)
+    try:
+        keepers = [DynamoFinals(transport, f"{config.control_database}_race") for _ in range(8)]
+        await asyncio.gather(*(one.record(flag) for one in keepers))
+        assert await keepers[0].flags() == [flag]
+    finally:
+        await transport.close()

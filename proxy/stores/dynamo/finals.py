@@ -64,7 +64,14 @@ class DynamoFinals:
         try:
             await self._transport.call("DescribeTable", {"TableName": self._table})
         except Refused:
+            await self._create(definition)
+
+    async def _create(self, definition: dict[str, Any]) -> None:
+        """Every replica that learns of the first flag comes here at once: one of them makes the table."""
+        try:
             await self._transport.call("CreateTable", definition, timeout=30)
+        except Refused:
+            await self._transport.call("DescribeTable", {"TableName": self._table})
 
 
 def _flag_of(item: dict[str, Any]) -> Flag:
