@@ -43,6 +43,7 @@ class FenceGuard:
         self._replica_id = replica_id
         self._lease = lease
         self._settled: dict[str, int] = {}
+        self._seen: dict[str, int] = {}  # how high fences stood here while DynamoDB is primary
         self._looking: dict[str, asyncio.Task[None]] = {}
 
     async def settle(self, flag: Flag) -> None:
@@ -77,19 +78,33 @@ class FenceGuard:
 
     async def _look(self, flag: Flag) -> None:
         try:
-            if not await self._is_right(flag) and await self._may_mend(flag):
-                await self._mend(flag)
+            if flag.stage is Stage.DYNAMO_PRIMARY:
+                await self._look_for_a_fall(flag)
+            elif not await self._is_settled(flag) and await self._may_mend(flag):
+                await self._set(flag, fence_after(flag) or 0)
         except CrossfadeError as error:
             _log.warning("the fence of %s cannot be looked at: %s", flag.collection, error)
 
-    async def _is_right(self, flag: Flag) -> bool:
-        """Only where DynamoDB is primary, and MongoDB may yet be, is this asked more than once."""
-        wanted = flag.epoch if flag.stage is Stage.DYNAMO_PRIMARY else fence_after(flag)
+    async def _look_for_a_fall(self, flag: Flag) -> None:
+        """A fence may well be lower than the epoch: a way back that was aborted before its fence publishes
+        without one. Only one that was seen higher before has fallen."""
+        name = flag.collection
+        height, seen = await self._fences[name].current(), self._seen.get(name, 0)
+        self._seen[name] = max(height, seen)
+        if height < flag.epoch and await self._may_mend(flag):
+            await self._fences[name].raise_to(flag.epoch)
+            self._seen[name] = flag.epoch
+            if height < seen:
+                await self._sound_alarm(flag, seen)
+
+    async def _is_settled(self, flag: Flag) -> bool:
+        self._seen.pop(flag.collection, None)
+        wanted = fence_after(flag)
         height = 0 if wanted is None else await self._fences[flag.collection].current()
-        is_right = wanted is None or (height >= wanted if wanted else height == 0)
-        if is_right and flag.stage is not Stage.DYNAMO_PRIMARY:
+        is_settled = wanted is None or (height >= wanted if wanted else height == 0)
+        if is_settled:
             self._settled[flag.collection] = flag.epoch
-        return is_right
+        return is_settled
 
     async def _may_mend(self, flag: Flag) -> bool:
         """One replica at a time, and only while the flag is what it was."""
@@ -98,12 +113,8 @@ class FenceGuard:
             return False
         return (await self._control.flag(name)).serial == flag.serial
 
-    async def _mend(self, flag: Flag) -> None:
-        if flag.stage is not Stage.DYNAMO_PRIMARY:
-            await self._set(flag, fence_after(flag) or 0)
-            return
-        await self._fences[flag.collection].raise_to(flag.epoch)
-        text = f"MongoDB's fence was below epoch {flag.epoch}; run a verify"
+    async def _sound_alarm(self, flag: Flag, seen: int) -> None:
+        text = f"MongoDB's fence had fallen below epoch {seen}; run a verify"
         _log.error("%s was in danger: %s", flag.collection, text)
         self._signals.count("crossfade.fence.restored", collection=flag.collection)
         stage = flag.stage

@@ -80,12 +80,15 @@ async def judge(name: str, site: Site, traffic: Traffic, evidence: Evidence) -> 
 
 
 async def _false_alarms(site: Site, since: float) -> list[str]:
-    """Divergences in the log, seen since a time, that cannot have been; as sentences."""
+    """Divergences in the log, and fences that fell, since a time, that cannot have been; as sentences."""
     operator, told = site.replicas[-1].operator, list[str]()
     for kind in FALSE:
         for found in await operator.list_divergences(kind=kind, limit=1000):
             if found.last_seen_time.ToNanoseconds() / 1e9 >= since:
                 told.append(f"false alarm: {kind.name} {found.collection} {found.description}")
+    for entry in await operator.list_audit_entries(limit=1000):
+        if entry.action == "fence_restored" and entry.time.ToNanoseconds() / 1e9 >= since:
+            told.append(f"false alarm: {entry.collection}: {entry.reason}")
     return told[:5]
 
 

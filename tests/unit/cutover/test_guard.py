@@ -29,13 +29,28 @@ async def looks(place: Town, *guards: FenceGuard) -> None:
 async def test_a_fence_that_was_lowered_behind_a_flip_is_raised_again_and_told() -> None:
     async with town(Stage.MONGO_PRIMARY) as (place, _):
         assert (await move(place, Stage.DYNAMO_PRIMARY)).executed
+        guards = guard(place, "g1"), guard(place, "g2")
+        await looks(place, *guards)
         place.fence.height = 3
-        await looks(place, guard(place, "g1"), guard(place, "g2"))
+        await looks(place, *guards)
         assert place.fence.height == 4
         restored = [entry for entry in await place.control.audit("jobs", 9) if entry.action == RESTORED]
         assert [(entry.actor, entry.reason) for entry in restored] == [
-            ("g1", "MongoDB's fence was below epoch 4; run a verify")
+            ("g1", "MongoDB's fence had fallen below epoch 4; run a verify")
         ]
+
+
+async def test_an_aborted_way_back_is_no_alarm() -> None:
+    """It publishes a new epoch of the old stage, and may not have come to its fence."""
+    async with town(Stage.DYNAMO_PRIMARY) as (place, _):
+        one = guard(place)
+        place.fence.height = place.flag.epoch
+        await looks(place, one)
+        flag = await place.control.flag("jobs")
+        await place.control.swap(flag, flag.publish(Stage.DYNAMO_PRIMARY, 0))
+        await looks(place, one)
+        assert place.fence.height == place.flag.epoch + 1
+        assert await place.control.audit("jobs", 9) == []
 
 
 @pytest.mark.parametrize(
