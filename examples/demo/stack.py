@@ -161,8 +161,8 @@ async def _start(log: Path, environment: Mapping[str, str], port: int) -> Proxy:
 
 
 def console_of(child: Child) -> str:
-    """Where a proxy serves its console, as its log has it; empty where it has none."""
-    lines = (line for line in child.output().splitlines() if '"console": ' in line)
+    """Where a proxy serves its console, as its log has it last; empty where it has none."""
+    lines = (line for line in reversed(child.output().splitlines()) if '"console": ' in line)
     return next((str(json.loads(line)["console"]) for line in lines), "")
 
 

@@ -77,6 +77,7 @@ function mirror({ mirror, health, feed }) {
 function job(label, job, collection, now) {
   if (!job) return nothing(label);
   if (job.state === "running") return h("td", { "data-label": label }, meter(label, job));
+  if (job.state === "failed") return cell(label, "✕ failed", ago(job.updatedAt, now), "alarm");
   if (job.state !== "finished") return cell(label, `! ${job.state}`, ago(job.updatedAt, now), "wait");
   return job.isClean
     ? cell(label, "✓ clean", ago(job.updatedAt, now))

@@ -26,7 +26,11 @@ export function span(milliseconds) {
 }
 
 /** How long ago, seen from `now`. */
-export const ago = (at, now) => (now - at < 2000 ? "just now" : `${span(now - at)} ago`);
+export function ago(at, now) {
+  const seconds = Math.round((now - at) / 1000);
+  if (seconds < 2) return "just now";
+  return seconds < 10 ? `${seconds} s ago` : `${span(now - at)} ago`;
+}
 
 /** A share as percent; never rounded up to 100 %. */
 export function percent(part, whole) {
