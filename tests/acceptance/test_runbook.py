@@ -188,6 +188,14 @@ async def operator(addresses: Addresses, mongodb_uri: str, dynamodb_endpoint: st
         yield Operator(site, cleanup)
 
 
+@pytest.fixture(autouse=True)
+def hears_interrupts() -> Iterator[None]:
+    """What a shell starts in the background ignores Ctrl+C, and so would everything that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 async def test_the_commands_of_the_runbook_do_what_it_says(operator: Operator) -> None:
     await operator.fill()
     for line in lines_of(PAGE.read_text()):

@@ -22,7 +22,8 @@ pytestmark = [
 ]
 PHONE = {"width": 375, "height": 740}
 SENT_BLINDLY = """
-    ([url, wish]) => fetch(url, {method: "POST", mode: "no-cors", body: JSON.stringify(wish)}).catch(() => null)
+    ([url, wish]) =>
+        fetch(url, {method: "POST", mode: "no-cors", body: JSON.stringify(wish)}).catch(() => null)
 """
 
 
