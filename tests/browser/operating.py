@@ -11,7 +11,8 @@ from tests.browser.chromium import PATIENCE_MS, Screen
 
 OPERATOR = "Ada"
 
-TASKS, REHEARSED, KEYBOARD, ELSEWHERE = COLLECTIONS = ("webtasks", "webtasks-2", "webtasks-3", "cron_jobs")
+COLLECTIONS = ("webtasks", "webtasks-2", "webtasks-3", "webtasks-4", "cron_jobs")
+TASKS, REHEARSED, KEYBOARD, STOPPED, ELSEWHERE = COLLECTIONS
 """The journey's collection, and those of the other tests."""
 
 DOCUMENTS = 150

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 import pytest
 from playwright.async_api import Browser, expect
 
-from crossfade import AsyncClient, Stage
+from crossfade import AsyncClient, JobKind, Stage
 from examples.demo.stack import console_of, dynamodb_client
 from tests.browser.chromium import MISSING, find_chromium, open_screen
-from tests.browser.operating import DOCUMENTS, REDACTED, REHEARSED, TASKS, Operator, task
+from tests.browser.operating import DOCUMENTS, REDACTED, REHEARSED, STOPPED, TASKS, Operator, task
 from tests.faults.site import Site
 
 pytestmark = [
@@ -178,4 +178,25 @@ async def test_a_rehearsal_past_a_closed_gate_goes_back_when_it_is_aborted(
         await expect(trail).to_contain_text("override")
         await expect(trail).to_contain_text("seen enough")
         await screen.picture("12-rehearsed-dark")
+        assert screen.complaints == []
+
+
+async def test_a_backfill_is_stopped_and_goes_on(site: Site, browser: Browser) -> None:
+    """Slowed down until somebody has stopped it and had it go on."""
+    operator = site.replicas[0].operator
+    async with AsyncClient(site.addresses) as client:
+        await asyncio.gather(*(client[STOPPED].insert_one(task(number)) for number in range(60)))
+    await site.move(STOPPED, Stage.MONGO_PRIMARY)
+    await operator.start_job(STOPPED, JobKind.BACKFILL, max_rate=0.5)
+    async with open_screen(browser, console_of(site.replicas[0].child)) as screen:
+        ada = Operator(screen, STOPPED)
+        await ada.look()
+        await expect(ada.job("backfill")).to_contain_text("running")
+        await ada.order("Stop backfill", "the stores are busy")
+        await expect(ada.job("backfill")).to_contain_text("paused", timeout=SLOW_MS)
+        await screen.picture("14-paused")
+        await ada.order("Start backfill", "they are idle again")
+        await expect(ada.job("backfill")).to_contain_text("running", timeout=SLOW_MS)
+        await operator.start_job(STOPPED, JobKind.BACKFILL, max_rate=0)
+        await expect(ada.job("backfill")).to_contain_text("finished", timeout=SLOW_MS)
         assert screen.complaints == []
