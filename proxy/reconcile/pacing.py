@@ -28,7 +28,7 @@ class Window:
     a few documents are kept: enough to keep the store busy, too few for live traffic to notice.
     """
 
-    LOW, HIGH = 3.0, 6.0
+    LOW, HIGH = 5.0, 10.0
     FORGETTING = 1.00005
     """Stores change: the shortest delay seen counts less each time, but not so fast that our own queue would
     pass for the store's slowness."""

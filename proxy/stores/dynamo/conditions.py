@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from proxy.core.version import Record, Version
+from proxy.core.version import LEGACY, Record, Version
 from proxy.stores.dynamo.layout import META
 from proxy.stores.dynamo.values import to_base64
 
@@ -12,6 +12,7 @@ Condition: TypeAlias = dict[str, Any]
 """The part of a write request that makes it conditional and returns what is stored when it fails."""
 
 _VERSION_NAMES = {"#cf": META, "#e": "e", "#r": "r"}
+_REVISION_NAME = {"#cf": META, "#r": "r"}
 _SAME = "#cf.#e = :e AND #cf.#r = :r AND #cf.#o = :o"
 _RETURN_STORED = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
 
@@ -41,7 +42,14 @@ def still(record: Record, partition_attribute: str) -> Condition:
 
 
 def older_than(version: Version) -> Condition:
-    """True over an older version, over an item without one, and over nothing."""
+    """True over an older version, over an item without one, and over nothing. Nothing is older than a legacy
+    document, of which a backfill writes many."""
+    if version == LEGACY:
+        return {
+            "ConditionExpression": "attribute_not_exists(#cf.#r)",
+            "ExpressionAttributeNames": _REVISION_NAME,
+            **_RETURN_STORED,
+        }
     return {
         "ConditionExpression": "attribute_not_exists(#cf.#r) OR #cf.#e < :e OR (#cf.#e = :e AND #cf.#r < :r)",
         "ExpressionAttributeNames": _VERSION_NAMES,

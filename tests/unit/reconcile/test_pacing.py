@@ -111,7 +111,7 @@ def drive(window: Window, delay: float, rounds: int) -> None:
 def test_a_window_grows_until_answers_queue_and_no_further() -> None:
     window = Window(start=1, most=500)
     drive(window, 0.02, 8_000)
-    assert 20 <= window.limit <= 30, "20 fill the store, a few more keep it busy"
+    assert 20 <= window.limit <= 34, "20 fill the store, a few more keep it busy"
 
 
 def test_a_window_never_grows_beyond_its_most_and_shrinks_when_throttled() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from proxy.core.errors import Refused
 from proxy.core.flag import Job
-from proxy.core.stage import StoreName
+from proxy.core.stage import Stage, StoreName
 from proxy.faultpoint import armed
 from proxy.reconcile import progress as progress_module
 from proxy.reconcile import shift as shift_module
@@ -19,6 +19,7 @@ from proxy.reconcile.charter import Charter, JobOrder, charter_of
 from proxy.reconcile.job import begin, pause
 from proxy.reconcile.progress import Progress, ranges_for
 from proxy.reconcile.shift import work
+from proxy.reconcile.worker import Worker
 from proxy.reconcile.workshop import Workshop
 from tests.fixtures.yard import Yard, key, until
 from tests.unit.reconcile.jobs import fill, job_of
@@ -230,3 +231,38 @@ def test_a_range_goes_on_where_it_was_saved() -> None:
     again = Progress.at(progress.position, progress.counts)
     assert (again.after, again.counts) == (key("k1"), {"documents": 2})
     assert Progress.at("", {}).after is None
+
+
+async def test_an_idle_workshop_begins_a_job_and_leaves_it_to_the_workers(yard: Yard) -> None:
+    fill(yard, 40)
+    proxy = Workshop(yard.control, {"jobs": yard.site("proxy")}, {"jobs": yard.door}, is_idle=True)
+    await proxy.start_job("jobs", "backfill")
+    assert not proxy.is_busy
+    worker = Worker(yard.control, {"jobs": yard.site("worker")})
+    working = asyncio.create_task(worker.run())
+
+    async def is_finished() -> bool:
+        return (await job_of(yard, "backfill")).state == "finished"
+
+    await until(is_finished)
+    working.cancel()
+    await worker.stop()
+    run = charter(await job_of(yard, "backfill")).run
+    assert {one.holder for one in await yard.control.ranges("jobs", "backfill", run)} == {"worker"}
+
+
+async def test_a_worker_hears_of_new_stages(yard: Yard) -> None:
+    fill(yard, 60)
+    worker = Worker(yard.control, {"jobs": yard.site("worker")})
+    working = asyncio.create_task(worker.run())
+    await begin(yard.site(), yard.door, BACKFILL, JobOrder(rate=20.0))
+    await until(lambda: len(yard.dynamo.records) > 2)
+    await yard.publish(Stage.DYNAMO_PRIMARY)
+
+    async def has_failed() -> bool:
+        return (await job_of(yard, "backfill")).state == "failed"
+
+    await until(has_failed)
+    assert "has changed" in (await job_of(yard, "backfill")).message
+    working.cancel()
+    await worker.stop()

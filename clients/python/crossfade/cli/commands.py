@@ -20,7 +20,7 @@ from crossfade.cli.messages import (
 from crossfade.cli.moves import abort, cutover, finish, rehearse, rollback, stage
 from crossfade.cli.progress import Progress
 from crossfade.cli.stories import audit_table
-from crossfade.migration import AsyncMigrationClient, DivergenceKind, JobKind
+from crossfade.migration import AsyncMigrationClient, DivergenceKind, DivergenceState, JobKind
 from crossfade.v1 import migration_pb2 as pb
 
 
@@ -116,7 +116,10 @@ async def explain(client: AsyncMigrationClient, arguments: argparse.Namespace) -
 
 async def quarantine(client: AsyncMigrationClient, arguments: argparse.Namespace) -> Answer:
     found = await client.list_divergences(
-        collection=arguments.collection, kind=DivergenceKind.ERROR_PARITY, limit=arguments.limit
+        collection=arguments.collection,
+        kind=DivergenceKind.ERROR_PARITY,
+        state=DivergenceState.OPEN,
+        limit=arguments.limit,
     )
     held = [one for one in found if is_quarantined(one)]
     return Answer((quarantine_table(held),), [as_json(one) for one in held], is_good=not held)
