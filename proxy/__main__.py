@@ -1,7 +1,7 @@
-"""The proxy's own command: `python -m proxy serve|work|plan|prepare|assess|token`; operators use `crossfade`.
+"""The proxy's own command: `python -m proxy serve|work|plan|prepare|assess|export|token`.
 
 Exit codes: 0 all went well, 1 a store or the network refused, 2 the command or the settings are wrong;
-those of `assess` are its own.
+those of `assess` and `export` are their own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from proxy import assessment
+from proxy import assessment, exportation
 from proxy.access.files import AccessError
 from proxy.access.tokens import new_token
 from proxy.api.migration import MigrationServicer
@@ -39,13 +39,18 @@ if TYPE_CHECKING:
     from proxy.wiring import App
 
 _log = logging.getLogger("crossfade")
+_OF_THEIR_OWN: dict[str, Callable[[argparse.Namespace], int]] = {
+    "assess": assessment.run,
+    "export": exportation.run,
+}
+"""Commands with options, messages and exit codes of their own."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     options = _parser().parse_args(arguments)
-    if options.command == "assess":
-        return assessment.run(options)
+    if options.command in _OF_THEIR_OWN:
+        return _OF_THEIR_OWN[options.command](options)
     try:
         if options.command == "token":
             return make_token(options.name)
@@ -247,6 +252,8 @@ def _parser() -> argparse.ArgumentParser:
         add_flags(command)
     about = "read a MongoDB, and say whether and how it can move"
     assessment.add_arguments(commands.add_parser("assess", help=about, description=about))
+    about = "write a collection as files for DynamoDB's import from S3, or adopt what was imported"
+    exportation.add_arguments(commands.add_parser("export", help=about, description=about))
     command = commands.add_parser("token", help="print a fresh static token and the line that lets it in")
     command.add_argument("name", help="whose it is")
     return parser

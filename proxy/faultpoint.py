@@ -37,6 +37,8 @@ MOMENTS = {
     "backfill.before_checkpoint": "The backfill is about to save how far a range is.",
     "verify.after_chunk": "A chunk is compared and not yet recorded.",
     "verify.before_checkpoint": "The verify, or a sample, is about to save how far a range is.",
+    "export.after_position": "The export has its place in the feed and has read no document yet.",
+    "export.after_chunk": "The export has written some documents into a file that is not whole yet.",
 }
 """Every moment by its name."""
 

@@ -316,9 +316,11 @@ async def build(config: ProxyConfig, signals: Signals) -> App:
     return App(open_parts(config, signals))
 
 
-def open_parts(config: ProxyConfig, signals: Signals) -> Parts:
-    """The real stores of all collections, behind their ports."""
-    collections, clock = load_collections(config.collections_file), SystemClock()
+def open_parts(
+    config: ProxyConfig, signals: Signals, collections: Sequence[Collection] | None = None
+) -> Parts:
+    """The real stores of all collections, behind their ports: those of the file, if no others are given."""
+    collections, clock = collections or load_collections(config.collections_file), SystemClock()
     mongo = MongoStores.open(config.mongodb_uri, is_gauged=signals.is_heard)
     dynamo = DynamoStores(
         DynamoSettings(region=config.dynamodb_region, endpoint=config.dynamodb_endpoint or None),

@@ -49,26 +49,7 @@ class TableKeeper:
 
     def definition(self) -> dict[str, Any]:
         """The CreateTable request."""
-        indexes = self._layout.collection.indexes
-        local = [self._index(index) for index in indexes if index.kind is IndexKind.LOCAL]
-        late = [self._index(index) for index in indexes if index.kind is IndexKind.GLOBAL]
-        return {
-            "TableName": self._table,
-            "BillingMode": "PAY_PER_REQUEST",
-            "AttributeDefinitions": [_definition(part) for part in self._layout.parts.values()],
-            "KeySchema": _schema(self._layout.partition, self._layout.sort),
-            "StreamSpecification": STREAM,
-            **({"LocalSecondaryIndexes": local} if local else {}),
-            **({"GlobalSecondaryIndexes": late} if late else {}),
-        }
-
-    def _index(self, index: Index) -> dict[str, Any]:
-        """Keys only: whole documents would count twice towards an item's size, and cost a write each."""
-        return {
-            "IndexName": index.name,
-            "KeySchema": _schema(*self._layout.indexes[index.name]),
-            "Projection": {"ProjectionType": "KEYS_ONLY"},
-        }
+        return definition_of(self._layout)
 
     async def _create(self) -> bool:
         """False where another replica was quicker."""
@@ -143,7 +124,7 @@ class TableKeeper:
         await self._update(
             {
                 "AttributeDefinitions": [_definition(part) for part in self._layout.parts.values()],
-                "GlobalSecondaryIndexUpdates": [{"Create": self._index(index)}],
+                "GlobalSecondaryIndexUpdates": [{"Create": _index(self._layout, index)}],
             }
         )
         return f"added the global index {index.name} to {self._table}"
@@ -169,6 +150,31 @@ class TableKeeper:
             return False
         self._refuse_unless("its time to live attribute", present.get("AttributeName"), TTL)
         return True
+
+
+def definition_of(layout: Layout) -> dict[str, Any]:
+    """The CreateTable request of a collection's table."""
+    indexes = layout.collection.indexes
+    local = [_index(layout, index) for index in indexes if index.kind is IndexKind.LOCAL]
+    late = [_index(layout, index) for index in indexes if index.kind is IndexKind.GLOBAL]
+    return {
+        "TableName": layout.collection.table,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [_definition(part) for part in layout.parts.values()],
+        "KeySchema": _schema(layout.partition, layout.sort),
+        "StreamSpecification": STREAM,
+        **({"LocalSecondaryIndexes": local} if local else {}),
+        **({"GlobalSecondaryIndexes": late} if late else {}),
+    }
+
+
+def _index(layout: Layout, index: Index) -> dict[str, Any]:
+    """Keys only: whole documents would count twice towards an item's size, and cost a write each."""
+    return {
+        "IndexName": index.name,
+        "KeySchema": _schema(*layout.indexes[index.name]),
+        "Projection": {"ProjectionType": "KEYS_ONLY"},
+    }
 
 
 def _schema(partition: Part, sort: Part | None) -> list[dict[str, str]]:

@@ -26,7 +26,6 @@ from proxy.core.survey import (
 )
 from proxy.stores.mongo.codec import META, is_meta
 from proxy.stores.mongo.failures import MAX_TIME_EXPIRED, Translated, code_of
-from proxy.stores.mongo.feed import MARKS
 from proxy.stores.mongo.fence import MongoFence, check_own
 from proxy.stores.mongo.profile import read_profile
 from proxy.stores.mongo.store import MongoStores
@@ -197,7 +196,7 @@ class MongoSurvey:
 
 def _is_hidden(name: str) -> bool:
     """Whether it is MongoDB's own, or a running proxy's."""
-    return name.startswith("system.") or name == MARKS
+    return name.startswith(("system.", "crossfade."))
 
 
 def split(batch: bytes) -> list[bytes]:

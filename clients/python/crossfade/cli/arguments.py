@@ -44,7 +44,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     for name, (purpose, _) in DELEGATED.items():
         commands.add_parser(name, help=purpose, add_help=False)
     _add_status(commands)
-    _add_job(commands, "backfill", "copy what was there before the mirror was")
+    _add_backfill(commands)
     _add_verify(commands)
     _add_repair(commands)
     _add_explain(commands)
@@ -64,13 +64,24 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     words = sys.argv[1:] if argv is None else list(argv)
     if words and words[0] in DELEGATED:  # whose options are not known here
         return argparse.Namespace(command=words[0], words=words[1:])
-    return parser.parse_args(words)
+    arguments = parser.parse_args(words)
+    if arguments.command == "backfill" and (arguments.export or arguments.adopt):
+        return argparse.Namespace(command="export", words=words[1:])
+    return arguments
 
 
 def _add_status(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _add(commands, "status", "how the migration of all collections, or of one, stands")
     _add_collection(command, nargs="?", help="tell all about this one")
     _add_watch(command)
+
+
+def _add_backfill(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add_job(commands, "backfill", "copy what was there before the mirror was")
+    about = "write files for DynamoDB's import from S3 instead, of a very large collection"
+    command.add_argument("--export", metavar="DIR", help=about)
+    about = "bring the table up to date that was imported from an export"
+    command.add_argument("--adopt", metavar="DIR", help=about)
 
 
 def _add_job(

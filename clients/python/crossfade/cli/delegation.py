@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 GROUP = "crossfade.commands"
 DELEGATED = {
     "assess": ("read a MongoDB, and say whether and how it can move", "crossfade-proxy"),
+    "export": ("write a collection as files for DynamoDB's import from S3", "crossfade-proxy"),
 }
 """Commands by their purpose and the distribution that has them."""
 
