@@ -1,6 +1,6 @@
 # The one front door. `make` alone prints what it can do.
 .DEFAULT_GOAL := help
-.PHONY: help setup proto fmt check test simulate browser dashboards faults fuzz bench bench-hold demo up down
+.PHONY: help setup proto fmt check test simulate browser dashboards faults fuzz bench bench-hold demo up down spark-test
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -52,6 +52,10 @@ bench: setup ## measure Crossfade beside the alternatives, against its budgets (
 
 bench-hold: setup ## measure how long writes wait in 50 changes of the primary under load
 	@$(BIN)/python -m bench.hold $(ARGS)
+
+spark-test: setup ## install Spark (half a GB) into .venv, and test its job in local mode on the real stores
+	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt --no-build-isolation --editable '.[spark]'
+	@$(BIN)/python -m pytest tests/spark $(ARGS)
 
 demo: setup ## watch one live migration from MongoDB to DynamoDB and back (ARGS=--json for a summary)
 	@$(BIN)/python -m examples.demo $(ARGS)

@@ -55,6 +55,18 @@ async def work(site: Site, outlook: Outlook, trade: Trade, job: Job) -> Job:
         raise
 
 
+async def work_one(site: Site, outlook: Outlook, trade: Trade, job: Job) -> bool:
+    """Do one range of a running job, whichever is free, to its end; False where none is, or it runs no more.
+
+    For those who have a scheduler of their own. Raises what `work` does; what fails here fails the job only
+    if nobody can do it.
+    """
+    charter = charter_of(job)
+    if charter is None:
+        raise Contended(f"the {trade.kind} of {site.name} is none that can be shared")
+    return await _Shift(site, outlook, trade, charter, job).run_one()
+
+
 class _Shift:
     """One worker at one run."""
 
@@ -84,6 +96,27 @@ class _Shift:
             await _stop(hands)
             await self._foreman.leave()
         return self._job
+
+    async def run_one(self) -> bool:
+        self._check()
+        await self._trade.require(self._site, self._outlook)
+        if not await self._is_on():
+            return False
+        await self._lay_out()
+        claimed = await self._claim()
+        if claimed is None:
+            return False
+        hand = asyncio.create_task(self._work_on(claimed))
+        try:
+            while not hand.done() and await self._is_on():
+                await asyncio.wait({hand}, timeout=CHECKPOINT)
+            if hand.done():
+                hand.result()
+            await self._tally()
+        finally:
+            await _stop([hand])
+            await self._foreman.leave()
+        return True
 
     async def _lay_out(self) -> None:
         """Whoever comes first makes the ranges."""

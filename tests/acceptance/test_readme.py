@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from crossfade.cli.arguments import parse
+from crossfade.cli.delegation import DELEGATED
 from proxy.__main__ import _parser as proxy_parser
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "docs/runbook.md", "docs/assess.md", "clients/python/README.md")
+PAGES = ("README.md", "docs/runbook.md", "docs/assess.md", "docs/large.md", "clients/python/README.md")
 _BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
 _TARGET = re.compile(r"^([a-z-]+):", re.MULTILINE)
@@ -42,8 +43,8 @@ def test_a_command_exists(page: str, words: list[str]) -> None:
             assert rest[0] in _TARGET.findall((ROOT / "Makefile").read_text())
         case "crossfade":
             delegated = parse(rest)
-            if delegated.command == "assess":
-                proxy_parser().parse_args(["assess", *delegated.words])
+            if delegated.command in DELEGATED:
+                proxy_parser().parse_args([delegated.command, *delegated.words])
         case "python":
             assert rest[:2] == ["-m", "proxy"]
             proxy_parser().parse_args(rest[2:])

@@ -45,6 +45,7 @@ DRIVERS = {
     "starlette": {"console"},
     "uvicorn": {"console"},
     "yaml": {"config"},
+    "pyspark": {"spark"},
     "jwt": {"access"},
 }
 """Third-party packages by the only rooms that may import them."""
