@@ -15,6 +15,8 @@ from proxy.assess.prices import Prices
 from proxy.core.survey import CollectionFacts, Rates, Shapes
 
 OVERHEAD = 100
+JSON_GROWTH = 1.25
+"""Bytes of an export's JSON for each of its items: the import from S3 is billed by the file before gzip."""
 MONTH = 730.0  # hours
 GB = 2.0**30
 
@@ -82,7 +84,7 @@ def reckon(
         provisioned=_provisioned(traffic, prices) if traffic else 0.0,
         move_units=move_units,
         move=move_units * prices.write_million / 1e6,
-        import_from_s3=items_gb * prices.import_gb,
+        import_from_s3=JSON_GROWTH * items_gb * prices.import_gb,
     )
 
 

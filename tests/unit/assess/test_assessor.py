@@ -175,7 +175,7 @@ async def test_costs_are_units_times_prices_for_the_whole_collection() -> None:
     items = report.evidence.items.total * 1000
     assert costs.gigabytes == pytest.approx((items + 100 * 1_000_000) / 2**30)
     assert costs.storage == pytest.approx(costs.gigabytes * 0.25)
-    assert costs.import_from_s3 == pytest.approx(items / 2**30 * 0.15)
+    assert costs.import_from_s3 == pytest.approx(1.25 * items / 2**30 * 0.15)
     assert not report.is_complete
 
 
