@@ -1,6 +1,6 @@
 # The one front door. `make` alone prints what it can do.
 .DEFAULT_GOAL := help
-.PHONY: help setup proto fmt check test simulate browser dashboards faults fuzz bench bench-hold demo up down spark-test
+.PHONY: help setup proto fmt check test simulate browser dashboards faults fuzz sbom audit bench bench-hold demo up down spark-test
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -43,6 +43,12 @@ dashboards: setup ## run every panel and alert against a real Prometheus that sc
 
 faults: setup ## kill, stop and cut off real proxies and stores; about 15 minutes (ARGS: words of their names)
 	@$(BIN)/python -m tests.faults $(ARGS)
+
+sbom: setup ## write build/sbom.json: what the proxy is made of (CycloneDX)
+	@$(BIN)/python scripts/sbom
+
+audit: setup ## ask databases of known flaws about every pinned dependency; needs the network
+	@scripts/audit $(ARGS)
 
 fuzz: setup ## send generated and mutated requests to both stores and readers (MINUTES=5)
 	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),5) $(ARGS)

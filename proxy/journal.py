@@ -29,7 +29,11 @@ class JsonLines(logging.Formatter):
 
 
 def log_to(stream: TextIO | None = None, level: int = logging.INFO) -> None:
-    """Send all log records as JSON lines to a stream, standard error by default."""
+    """Send log records as JSON lines to a stream, standard error by default.
+
+    Drivers tell whole commands, documents and all, below INFO: only our own loggers go lower.
+    """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=max(level, logging.INFO), handlers=[handler], force=True)
+    logging.getLogger("crossfade").setLevel(level)
