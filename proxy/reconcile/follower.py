@@ -12,6 +12,7 @@ import heapq
 import itertools
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
 
 from proxy.core.exchange import FeedBatch
@@ -24,6 +25,9 @@ QUEUE = 8
 """Batches that are read ahead of what is applied."""
 GROUP = 1000
 """Keys that are settled together."""
+GATHER = 0.05
+"""Seconds in which writes gather before they are settled. By then the proxies have mirrored nearly all of
+them inline, so nothing is written twice, and one round trip reads many, those of one document once."""
 SILENCE = 3.0
 """Seconds without any batch after which a feed no longer counts as read to its end."""
 MAX_PENDING_PURGES = 50_000
@@ -60,6 +64,7 @@ class Follower:
         self._was_at_end = False
         self._markers: set[str] = set()
         self._progress = asyncio.Condition()
+        self._is_awaited = asyncio.Event()  # somebody waits for a marker: nothing gathers
         self._purges = _Purges()
         self.is_over = False
 
@@ -86,8 +91,12 @@ class Follower:
 
     async def wait_for(self, marker: str) -> bool:
         """Wait until the marker is passed and everything before it applied; False when this pass ended."""
-        async with self._progress:
-            await self._progress.wait_for(lambda: marker in self._markers or self.is_over)
+        self._is_awaited.set()
+        try:
+            async with self._progress:
+                await self._progress.wait_for(lambda: marker in self._markers or self.is_over)
+        finally:
+            self._is_awaited.clear()
         return marker in self._markers
 
     async def _read(self) -> None:
@@ -117,9 +126,17 @@ class Follower:
     async def _take(self) -> list[FeedBatch]:
         """The next batch and those behind it, as far as they are worth one round trip."""
         batches = [await self._queue.get()]
+        if batches[0].keys:
+            await self._gather()
         while not self._queue.empty() and sum(len(batch.keys) for batch in batches) < GROUP:
             batches.append(self._queue.get_nowait())
         return batches
+
+    async def _gather(self) -> None:
+        """Let the writes of a moment come together, unless somebody waits."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GATHER):
+                await self._is_awaited.wait()
 
     def _time_of(self, batches: Sequence[FeedBatch]) -> int:
         """Up to when everything is applied: an empty batch at the end of the queue means up to now."""
