@@ -26,6 +26,11 @@ Records = Mapping[Key, Record | None]
 Pairs = Mapping[Key, tuple[Record | None, Record | None]]
 """What the primary and the mirror hold."""
 
+GATHER = 0.01
+"""Seconds in which looks gather: a round trip for each would cost several times as much."""
+TOGETHER = 16
+"""Looks that one round trip serves: more would keep the replies of calls waiting while they are compared."""
+
 UNCOPIED = "UNCOPIED"
 """The outcome where the backfill has not come by yet: nothing to compare. Whether it was complete is the
 verify's business."""
@@ -87,6 +92,7 @@ class Shadow:
         self._max_rechecks = queue_size
         self._slots = asyncio.Semaphore(workers)  # where stores are slow, rechecks must not slow them more
         self._queue: asyncio.Queue[_Look] = asyncio.Queue(queue_size)
+        self._gathering = asyncio.Lock()
         self._workers = workers
         self._tasks: set[asyncio.Task[None]] = set()
         self._rechecks: set[asyncio.Task[None]] = set()
@@ -123,26 +129,49 @@ class Shadow:
 
     async def _work(self) -> None:
         while True:
-            look = await self._queue.get()
+            looks = await self._take()
             try:
-                with self._signals.resume(look.where):
-                    await self._examine(look)
-            except CrossfadeError:
-                self._count(Kind.UNAVAILABLE.value)
+                for group in _grouped(looks):
+                    await self._examine(group)
             finally:
-                self._queue.task_done()
+                for _ in looks:
+                    self._queue.task_done()
 
-    async def _examine(self, look: _Look) -> None:
-        if isinstance(look.read, PointRead):
-            seen = dict(zip(look.read.keys, look.read.records, strict=True))
-            await self._examine_points(look, seen)
-        elif isinstance(look.read.answer, CrossfadeError):
-            await self._examine_refusal(look, look.read, look.read.answer)
+    async def _take(self) -> list[_Look]:
+        """The next look, and those of a moment behind it; one worker at a time gathers."""
+        async with self._gathering:
+            looks = [await self._queue.get()]
+            await asyncio.sleep(GATHER)
+            while len(looks) < TOGETHER and not self._queue.empty():
+                looks.append(self._queue.get_nowait())
+        return looks
+
+    async def _examine(self, looks: Sequence[_Look]) -> None:
+        """Looks at points of the same stage, or a single one at whatever it be."""
+        try:
+            with self._signals.resume(looks[0].where):
+                if isinstance(looks[0].read, PointRead):
+                    await self._examine_points(looks)
+                else:
+                    await self._examine_query(looks[0], looks[0].read)
+        except CrossfadeError:
+            self._count(Kind.UNAVAILABLE.value, len(looks))
+
+    async def _examine_query(self, look: _Look, read: QueryRead) -> None:
+        if isinstance(read.answer, CrossfadeError):
+            await self._examine_refusal(look, read, read.answer)
         else:
-            await self._examine_page(look, look.read, look.read.answer)
+            await self._examine_page(look, read, read.answer)
 
-    async def _examine_points(self, look: _Look, seen: Records) -> None:
-        mirrored = await self._get(self._mirror(look), seen)
+    async def _examine_points(self, looks: Sequence[_Look]) -> None:
+        """One round trip serves them all: each compares what it saw with what the mirror holds now."""
+        seen = [(look, _seen(look)) for look in looks]
+        keys = dict.fromkeys(key for _, records in seen for key in records)
+        mirrored = await self._get(self._mirror(looks[0]), keys)
+        for look, records in seen:
+            self._judge_points(look, records, mirrored)
+
+    def _judge_points(self, look: _Look, seen: Records, mirrored: Records) -> None:
         suspects = []
         for key, record in seen.items():
             verdict = compare(record, mirrored[key])
@@ -306,6 +335,23 @@ class Shadow:
                 kind, key, operation, look.published.epoch, primary, mirror, message, self._signals.trace_id()
             )
         )
+
+
+def _seen(look: _Look) -> Records:
+    assert isinstance(look.read, PointRead), "only points are looked at together"
+    return dict(zip(look.read.keys, look.read.records, strict=True))
+
+
+def _grouped(looks: Iterable[_Look]) -> list[list[_Look]]:
+    """Points of one stage together; queries alone, and what is traced, for it belongs to its own call."""
+    alone: list[list[_Look]] = []
+    together: dict[Published, list[_Look]] = {}
+    for look in looks:
+        if look.where is None and isinstance(look.read, PointRead):
+            together.setdefault(look.published, []).append(look)
+        else:
+            alone.append([look])
+    return [*together.values(), *alone]
 
 
 def _is_uncopied(primary: Record | None, mirror: Record | None) -> bool:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 
 from proxy.core.exchange import DivergenceQuery, Page
 from proxy.core.filter import Comparator, Compare
+from proxy.core.keys import Key
 from proxy.core.planner import plan
 from proxy.core.query import PageRequest, Plan
 from proxy.core.stage import Stage
@@ -82,3 +85,22 @@ async def test_a_query_of_a_mirror_that_stands_still_and_differs_is_a_mismatch()
         w.dynamo.find = find_nothing  # type: ignore[method-assign,assignment]
         await query(w)
         assert await outcomes(w) == {"QUERY_MISMATCH": 1}
+
+
+async def test_reads_of_a_moment_are_compared_in_one_round_trip_and_each_with_what_it_saw() -> None:
+    async with world(Stage.MONGO_PRIMARY) as w:
+        for name in ("a", "b", "c"):
+            await w.app.pipeline.write("jobs", w.insert(name))
+        stale = w.dynamo.table.records[w.key("c")]
+        w.dynamo.table.records[w.key("c")] = replace(stale, document=w.document("another"))
+        get, asked = w.dynamo.get, list[Sequence[Key]]()
+
+        async def noted(keys: Sequence[Key]) -> list[Record | None]:
+            asked.append(keys)
+            return await get(keys)
+
+        w.dynamo.get = noted  # type: ignore[method-assign,assignment]
+        for names in ("a", "ab", "c"):
+            await w.app.pipeline.get("jobs", [w.key(name) for name in names])
+        assert await outcomes(w) == {"MATCH": 3, "TRUE_MISMATCH": 1}
+        assert [set(keys) for keys in asked[:1]] == [{w.key("a"), w.key("b"), w.key("c")}]
