@@ -13,11 +13,11 @@ from bench.scene import Contest, Reports, Scene, reverse
 from bench.site import DIRECT, REVERSED, STAGES
 
 _CALLS = {
-    Operation.READ: 1_500,
-    Operation.LIST: 400,
-    Operation.INSERT: 800,
-    Operation.UPDATE: 1_000,
-    Operation.RESERVE: 400,
+    Operation.READ: 500,
+    Operation.LIST: 150,
+    Operation.INSERT: 300,
+    Operation.UPDATE: 400,
+    Operation.RESERVE: 150,
 }
 _TABLE = "CPU of a call, µs, 8 clients (the process named; stores are not in it)"
 _BUDGETS = {Operation.READ: "read_cpu_vs_floor", Operation.UPDATE: "dual_write_cpu_vs_floor"}

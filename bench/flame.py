@@ -25,7 +25,8 @@ from crossfade import Stage
 
 _NAME = "mongo_primary"
 _CLIENTS = 8
-_PART = 500
+_PART = 100
+_PATIENCE = 10.0  # seconds: a mirror write that is slow because the machine is busy shall be in the picture
 _RATE = "400"  # samples a second
 
 
@@ -33,7 +34,7 @@ async def main() -> int:
     options = _parser().parse_args()
     operation = Operation[options.operation.upper()]
     async with open_site() as site:
-        file = site.declare("collections", {_NAME: 0.0})
+        file = site.declare("collections", {_NAME: 0.0}, mirror_timeout=_PATIENCE)
         async with site.proxy(file, "control") as proxy, Worker(Wire, (proxy.address,)) as worker:
             await bring(proxy, {_NAME: Stage.MONGO_PRIMARY})
             await worker.run(Job(_NAME, {Operation.INSERT: 1.0}, DOCUMENTS, 16, keys=DOCUMENTS))

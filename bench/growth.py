@@ -27,7 +27,7 @@ async def clients(scene: Scene, results: Results) -> None:
     """From 1 to 64 concurrent clients; the budget is about the dearer of reads and dual writes."""
     ratios = []
     for label, mix in (("point read", READS), ("conditional update", UPDATES)):
-        calls = scene.effort.calls(800)
+        calls = scene.effort.calls(400)
         contest = {
             str(count): (scene.one, Job("mongo_primary", mix, calls, count, billed=scene.both))
             for count in CLIENTS
@@ -70,7 +70,7 @@ async def collections(scene: Scene, results: Results) -> None:
     ):
         await at_lonely.run(Job(names[0], {Operation.INSERT: 1.0}, DOCUMENTS, 16, keys=DOCUMENTS))
         idle = {proxy.pid: await _idle(proxy) for proxy in (crowded, lonely)}
-        job, calls = Job, scene.effort.calls(2_000)
+        job, calls = Job, scene.effort.calls(1_000)
         contest = {
             "500": (at_crowded, job(names[0], READS, calls, billed=(crowded.pid,))),
             "1": (at_lonely, job(names[0], READS, calls, billed=(lonely.pid,))),

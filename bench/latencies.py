@@ -30,7 +30,7 @@ _WAYS = {"refused": Trouble.CUT, "silent": Trouble.BLACKHOLE}
 async def added(scene: Scene, results: Results) -> None:
     """What the proxy adds to a read, in round trips of the echo."""
     pause = await _pause_for(scene, "mongo_primary", READS)
-    calls = scene.effort.calls(1_200)
+    calls = scene.effort.calls(800)
     reports = await scene.compete(
         {
             "echo": (scene.echoing, Job("echo", READS, calls, _CLIENTS, pause)),
@@ -49,7 +49,7 @@ async def added(scene: Scene, results: Results) -> None:
 async def shadow(scene: Scene, results: Results) -> None:
     """Whether comparing every read makes the slow ones slower."""
     pause = await _pause_for(scene, "shadow_100", READS)
-    calls = scene.effort.calls(1_200)
+    calls = scene.effort.calls(800)
     found: dict[str, list[Report]] = {"shadow_0": [], "shadow_100": []}
     for number in range(scene.effort.rounds + 2):
         for name in list(found)[:: -1 if number % 2 else 1]:
@@ -63,7 +63,7 @@ async def shadow(scene: Scene, results: Results) -> None:
 async def outage(scene: Scene, results: Results) -> None:
     """Writes through a proxy whose DynamoDB goes away meanwhile, beside one whose DynamoDB is there."""
     pause = await _pause_for(scene, "mongo_primary", UPDATES)
-    job = Job("mongo_primary", UPDATES, scene.effort.calls(1_500), _CLIENTS, pause)
+    job = Job("mongo_primary", UPDATES, scene.effort.calls(800), _CLIENTS, pause)
     ratios: list[float] = []
     failures: list[float] = []
     for label, trouble in _WAYS.items():
@@ -101,7 +101,7 @@ async def _cut_off(scene: Scene) -> AsyncIterator[tuple[Worker, Link]]:
 
 async def _pause_for(scene: Scene, collection: str, mix: Mix) -> float:
     """How long each client pauses so that half of what one proxy can do is asked of it."""
-    job = Job(collection, mix, scene.effort.calls(1_000), _CLIENTS)
+    job = Job(collection, mix, scene.effort.calls(600), _CLIENTS)
     most = spread([(await scene.one.run(job)).rate for _ in range(2)]).high
     return _CLIENTS / (most * _SHARE)
 

@@ -18,19 +18,19 @@ _MIXES: dict[str, Mix] = {"A": YCSB_A, "B": YCSB_B, "F": YCSB_F}
 
 async def race(scene: Scene, results: Results) -> None:
     """Dual writes, then the YCSB mixes, through one and two proxies and by hand."""
-    reports = await scene.compete(_contest(scene, UPDATES, scene.effort.calls(1_500)))
+    reports = await scene.compete(_contest(scene, UPDATES, scene.effort.calls(800)))
     for name, rounds in reports.items():
         results.tell(_DUAL, name, **_figures(rounds))
     ratio = ratio_of(rates(reports["two proxies"]), rates(reports["hand-written"]))
     results.add("dual_write_throughput_vs_handwritten", ratio)
     for label, mix in _MIXES.items():
-        found = await scene.compete(_contest(scene, mix, scene.effort.calls(1_000)), rounds=2)
+        found = await scene.compete(_contest(scene, mix, scene.effort.calls(400)), rounds=2)
         _tell_mix(results, label, found)
 
 
 async def shadow(scene: Scene, results: Results) -> None:
     """What comparing reads costs those that are served."""
-    calls = scene.effort.calls(1_500)
+    calls = scene.effort.calls(1_000)
     before = {name: await _counts(scene, name) for name in SHADOWED}
     contest = {name: (scene.one, Job(name, READS, calls, _CLIENTS)) for name in SHADOWED}
     reports = await scene.compete(contest)

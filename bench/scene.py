@@ -45,7 +45,7 @@ class Effort:
 
 
 QUICK = Effort(rounds=3, scale=1.0)
-FULL = Effort(rounds=5, scale=2.5)
+FULL = Effort(rounds=5, scale=4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,11 +83,11 @@ class Site:
     def table(self, name: str) -> str:
         return f"bench-{self.suffix}-{name}"
 
-    def declare(self, label: str, rates: Mapping[str, float]) -> Path:
+    def declare(self, label: str, rates: Mapping[str, float], **settings: float) -> Path:
         """A collections file with these collections, each with its rate of shadow reads."""
         file = self.directory / f"{label}.yaml"
         declared = {name: self._collection(name, rate) for name, rate in rates.items()}
-        file.write_text(yaml.safe_dump({"collections": declared}, sort_keys=False))
+        file.write_text(yaml.safe_dump({"defaults": settings, "collections": declared}, sort_keys=False))
         return file
 
     @asynccontextmanager
