@@ -99,7 +99,7 @@ async def test_reads_of_a_moment_are_compared_in_one_round_trip_and_each_with_wh
             asked.append(keys)
             return await get(keys)
 
-        w.dynamo.get = noted  # type: ignore[method-assign,assignment]
+        w.dynamo.get = noted  # type: ignore[method-assign]
         for names in ("a", "ab", "c"):
             await w.app.pipeline.get("jobs", [w.key(name) for name in names])
         assert await outcomes(w) == {"MATCH": 3, "TRUE_MISMATCH": 1}
