@@ -50,6 +50,7 @@ async def _is_blind(ada: Operator) -> None:
     await ada.dialog.get_by_role("button", name="Cancel").click()
     alert = ada.screen.page.get_by_role("alert").filter(has_text="Not live")
     await expect(alert).to_contain_text("do not decide on it")
+    await expect(ada.screen.page.locator("#answer")).to_have_text("Unknown from here.")
     await ada.screen.picture("08-not-live")
 
 

@@ -58,6 +58,7 @@ follow({
     document.body.dataset.live = "no";
     const since = picture ? `What you see is as of ${clock(picture.at)}: do not decide on it.` : "Nothing can be shown yet.";
     show(byId("connection"), "Not live");
+    show(byId("answer"), h("span", { "data-tone": "alarm" }, "Unknown from here."));
     show(byId("seen"));
     show(byId("trouble"), `✕ Not live: ${message}. ${since}`);
     byId("trouble").hidden = false;

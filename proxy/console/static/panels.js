@@ -92,7 +92,7 @@ export function matchPanel(collection) {
   return panel(
     "match",
     "Match rate of shadow reads",
-    h("p", { class: "figure" }, percent(matched, judged), h("small", {}, ` of ${count(judged)} compared by this replica`)),
+    h("p", { class: "figure" }, percent(matched, judged), h("small", {}, ` ${judged ? `of ${count(judged)} ` : ""}compared by this replica`)),
     h("div", { id: "chart", class: "chart", "data-island": true, "data-key": collection.name }),
     rows.length ? h("details", {}, h("summary", {}, "Outcomes since this replica started"), table(rows)) : null,
   );
