@@ -20,7 +20,7 @@ from tests.faults.site import TASKS, Replica, Site
 from tests.faults.traffic import Traffic
 from tests.faults.verdict import Evidence
 
-PAIRS = 150
+PAIRS = 80
 """Reads, and writes, with and without the outage, for each kind of outage and replica."""
 LIMIT = 1.1
 """Times the median latency without the outage."""

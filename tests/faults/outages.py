@@ -156,7 +156,7 @@ async def be_moody(
 ) -> None:
     """DynamoDB fails a share of the calls in its own words."""
     site.moody.be(share, moods)
-    await written(traffic, 300)
+    await written(traffic, 150)
     await flipped(site, evidence, "flipped meanwhile")
     await written(traffic, 100)
     await until(lambda: all(site.moody.struck[mood] for mood in moods), timeout=PATIENCE, pause=PAUSE)
