@@ -1,6 +1,6 @@
 # The one front door. `make` alone prints what it can do.
 .DEFAULT_GOAL := help
-.PHONY: help setup proto fmt check test simulate browser dashboards faults fuzz sbom audit bench bench-hold demo up down spark-test
+.PHONY: help setup proto fmt check test simulate browser dashboards faults fuzz sbom audit bench bench-hold bench-move demo up down spark-test
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -62,6 +62,9 @@ bench-hold: setup ## measure how long writes wait in 50 changes of the primary u
 spark-test: setup ## install Spark (half a GB) into .venv, and test its job in local mode on the real stores
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt --no-build-isolation --editable '.[spark]'
 	@$(BIN)/python -m pytest tests/spark $(ARGS)
+
+bench-move: setup ## move 200,000 documents, killed, spoilt and mended, against a bare loop (ARGS=--documents 20000)
+	@$(BIN)/python -m bench.move $(ARGS)
 
 demo: setup ## watch one live migration from MongoDB to DynamoDB and back (ARGS=--json for a summary)
 	@$(BIN)/python -m examples.demo $(ARGS)

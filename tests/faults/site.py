@@ -135,8 +135,10 @@ async def open_site(
     mongods: ReplicaSet | None = None,
     settings: Mapping[str, Any] | None = None,
     collections: tuple[str, ...] = (TASKS, JOBS),
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Site]:
-    """Start it, with `armings` by the number of the replica; everything is gone at the end.
+    """Start it, with `armings` by the number of the replica; everything is gone at the end. What is in
+    `environment` is told to every proxy too.
 
     With `is_moody` all links to DynamoDB lead through its moods from the start. Without `is_linked` proxies
     reach both stores directly. With `mongods`, a set that the scenario owns, MongoDB is reached directly: a
@@ -148,9 +150,9 @@ async def open_site(
         suffix = uuid.uuid4().hex[:8]
         file = _write_collections(scratch.path / "collections.yaml", suffix, settings or {}, collections)
         declared = load_collections(file)
-        environment = _environment(stores, file, lease, f"control{suffix}")
+        told = {**_environment(stores, file, lease, f"control{suffix}"), **(environment or {})}
         moody = await stack.enter_async_context(MoodyDynamo(stores.dynamodb.address))
-        site = Site(Stack(stores, declared, environment, scratch.path), f"control{suffix}", moody, mongods)
+        site = Site(Stack(stores, declared, told, scratch.path), f"control{suffix}", moody, mongods)
         stack.push_async_callback(_remove, site)
         dynamo_at = ("127.0.0.1", moody.port) if is_moody else site.dynamo_at
         starting = [
