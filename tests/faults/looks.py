@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from crossfade import CrossfadeError, GateClosed, Stage, Unavailable
+from crossfade import CrossfadeError, DeadlineExceeded, GateClosed, Stage, Unavailable
 from crossfade.cli.alarms import alarms
 from crossfade.v1 import migration_pb2 as pb
 from tests.faults.site import JOBS, TASKS, Replica, Site
@@ -52,7 +52,7 @@ async def _listed(site: Site, number: int, *, is_alive: bool) -> None:
     async def is_so() -> bool:
         try:
             found = {one.id: one.alive for one in await witness.operator.list_replicas()}
-        except Unavailable:
+        except (Unavailable, DeadlineExceeded):
             return False
         return found.get(replica.name, False) == is_alive
 
@@ -78,7 +78,7 @@ async def _statuses(replicas: Sequence[Replica]) -> list[pb.Collection]:
     """What each replica says of the collection; nothing while one of them has only just come back."""
     try:
         return await asyncio.gather(*(one.status(TASKS) for one in replicas))
-    except Unavailable:
+    except (Unavailable, DeadlineExceeded):
         return []
 
 
