@@ -27,7 +27,6 @@ from proxy.core.errors import (
     Outcome,
     Reason,
     Refused,
-    Unavailable,
 )
 from proxy.core.exchange import Page
 from proxy.core.keys import Key
@@ -40,10 +39,10 @@ from proxy.core.write import Command, WriteResult
 from proxy.faultpoint import faultpoint
 from proxy.flow.cleanup import Cleanup
 from proxy.flow.mirror import Mirror, MirrorOutcome
+from proxy.flow.orphan import Decide, Orphan, once, unconfirmed
 from proxy.flow.shadow import PointRead, QueryRead, Shadow
 
 T = TypeVar("T")
-Decide = Callable[[CollectionStore, Stamp], Awaitable[WriteResult]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,18 +137,19 @@ class Pipeline:
     async def _write(self, name: str, request_id: bytes, decide: Decide) -> Written:
         lane = self._lane(name)
         op = request_id or self._clock.new_op()
-        orphan: Record | None = None  # stored by a primary of the past, unacknowledged: it may yet surface
+        orphan: Orphan | None = None  # it may yet surface
         while True:
             published = await lane.door.enter_write()
             try:
-                written, fenced = await self._attempt(lane, published, op, _once(orphan, op, decide))
+                written, fenced = await self._attempt(lane, published, op, once(orphan, op, decide))
             except CrossfadeError as error:
                 raise _identified(error, op, orphan) from error
             finally:
                 lane.door.leave_write()
             if written and not fenced:
                 return self._confirmed(written, orphan)
-            orphan = written.result.after if written else orphan
+            if written and written.result.after:
+                orphan = Orphan(written.result.after, published.stage.primary)
             try:
                 await lane.door.learn_beyond(published.epoch)
             except CrossfadeError as error:
@@ -183,14 +183,9 @@ class Pipeline:
         return Written(result, outcome, op), False
 
     @staticmethod
-    def _confirmed(written: Written, orphan: Record | None) -> Written:
+    def _confirmed(written: Written, orphan: Orphan | None) -> Written:
         if orphan and not written.result.matched:
-            raise Unavailable(
-                "the primary changed during this write; it is not acknowledged and may still take effect",
-                Reason.MIRROR_UNCONFIRMED,
-                outcome=Outcome.UNKNOWN,
-                op=written.op,
-            )
+            raise unconfirmed(written.op)
         return written
 
     def _lane(self, name: str) -> Lane:
@@ -202,22 +197,7 @@ class Pipeline:
         return lane
 
 
-def _once(orphan: Record | None, op: bytes, decide: Decide) -> Decide:
-    """Decide anew, unless what was stored before came along: a reservation would take another document."""
-    if orphan is None:
-        return decide
-    key = orphan.key
-
-    async def decide_once(store: CollectionStore, stamp: Stamp) -> WriteResult:
-        [held] = await store.get([key])
-        if held is not None and held.holds_op(op):
-            return WriteResult(matched=True, after=held, repeated=True)
-        return await decide(store, stamp)
-
-    return decide_once
-
-
-def _identified(error: CrossfadeError, op: bytes, orphan: Record | None) -> CrossfadeError:
+def _identified(error: CrossfadeError, op: bytes, orphan: Orphan | None) -> CrossfadeError:
     error.op = op
     if orphan:
         error.outcome = Outcome.UNKNOWN

@@ -1,0 +1,79 @@
+"""A write that the primary took and the mirror refused while the primary changed: never applied twice."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from proxy.core.errors import CrossfadeError, Outcome, Reason
+from proxy.core.stage import Stage
+from proxy.core.update import Set
+from proxy.core.version import RING, Record, Version
+from proxy.core.write import Modify
+from proxy.cutover.machine import BLOCKS_ALL
+from proxy.flow.pipeline import Written
+from tests.fixtures.memory_world import World, world
+from tests.fixtures.waiting import until
+
+DYNAMO = 1
+
+
+async def begin(w: World, fence: int) -> asyncio.Task[Written]:
+    """A write that DynamoDB has taken and MongoDB, fenced in between, has refused."""
+    await w.app.pipeline.write("jobs", w.insert("a", n=1))
+    before = held(w, DYNAMO).version
+    w.mongo.table.fence = fence
+    writing = asyncio.create_task(w.app.pipeline.write("jobs", Modify(w.key("a"), (Set("n", 9),))))
+    await until(lambda: held(w, DYNAMO).version > before)
+    return writing
+
+
+def held(w: World, store: int) -> Record:
+    record = w.records("a")[store]
+    assert record is not None
+    return record
+
+
+def overwritten(w: World, times: int, epoch: int) -> Record:
+    """What is left after so many writes of others, which remember only themselves."""
+    known = held(w, DYNAMO)
+    version = Version(epoch, known.version.revision + times)
+    return replace(known, version=version, document=w.document("a", n=7), op=b"o" * 16, ops=(b"o" * 16,))
+
+
+async def test_what_the_primary_took_is_not_applied_again_when_it_stays_the_primary() -> None:
+    """On the way to DYNAMO_ONLY, with more writes after it than the document remembers."""
+    async with world(Stage.DYNAMO_PRIMARY) as w:
+        writing = await begin(w, BLOCKS_ALL)
+        others = overwritten(w, RING + 1, 2)
+        w.dynamo.table.put(others.key, others)
+        await w.publish(Stage.DYNAMO_ONLY)
+        written = await writing
+        assert written.result.matched
+        assert held(w, DYNAMO) == others
+
+
+async def test_what_may_have_come_along_and_been_forgotten_is_not_applied_again() -> None:
+    async with world(Stage.DYNAMO_PRIMARY) as w:
+        writing = await begin(w, 2)
+        others = overwritten(w, RING, 2)
+        w.mongo.table.put(others.key, others)
+        await w.publish(Stage.MONGO_PRIMARY)
+        with pytest.raises(CrossfadeError) as failure:
+            await writing
+        assert failure.value.outcome is Outcome.UNKNOWN
+        assert failure.value.reason is Reason.MIRROR_UNCONFIRMED
+        assert held(w, 0) == others
+
+
+async def test_what_certainly_did_not_come_along_is_applied_by_the_new_primary() -> None:
+    async with world(Stage.DYNAMO_PRIMARY) as w:
+        writing = await begin(w, 2)
+        others = overwritten(w, RING - 1, 2)
+        w.mongo.table.put(others.key, others)
+        await w.publish(Stage.MONGO_PRIMARY)
+        written = await writing
+        assert written.result.after and written.result.after.document
+        assert written.result.after.document.fields["n"] == 9
