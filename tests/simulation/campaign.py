@@ -3,38 +3,63 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 
 from tests.simulation.mutants import MUTANTS
+from tests.simulation.promises import Complaint, Promise
+from tests.simulation.recipes import recipe_of, seeds_of
 from tests.simulation.tracing import Trace
 from tests.simulation.virtual_time import run
-from tests.simulation.world import CALM, TROUBLE, Verdict, World
+from tests.simulation.world import CALM, Verdict, World
 
 PROCESSES = 2
-PATIENCE = 200
-"""Seeds within which a mutant must be caught."""
+PATIENCE = 60
+"""Seeds of its focus within which a mutant must be caught."""
 
 _log = logging.getLogger("crossfade")
 
 
 def run_seed(seed: int, is_traced: bool = False) -> Verdict:
-    """One world, from its seed to its verdict. Warnings are expected: only a trace has them."""
+    """One world, from its seed to its verdict. Warnings of the application are expected: a trace has them."""
     trace = Trace(is_traced)
     _log.addHandler(trace)
     propagates, _log.propagate = _log.propagate, False
+    recipe = recipe_of(seed)
+    world = World(seed, recipe, trace)
     try:
-        return run(World(seed, trace).run(), horizon=TROUBLE + 3 * CALM)
+        return run(world.run(), horizon=recipe.length + 3 * CALM)
     except TimeoutError:
-        return Verdict(seed, ["the world never came to rest"], [])
+        return Verdict(seed, (Complaint(Promise.REST, "it went on for ever"), *world.chronicle.complaints))
     finally:
         _log.propagate = propagates
         _log.removeHandler(trace)
 
 
-def catch(mutant: str, patience: int = PATIENCE) -> int | None:
-    """The first seed that notices a mutant; None when none of the first `patience` does."""
-    with MUTANTS[mutant]():
-        for seed in range(1, patience + 1):
-            verdict = run_seed(seed)
-            if verdict.broken or verdict.slips:
-                return seed
-    return None
+def again(seed: int) -> str:
+    """The command that runs a seed once more and prints what happens in it."""
+    return f"python -m tests.simulation --seed {seed} --trace"
+
+
+@dataclass(frozen=True, slots=True)
+class Catch:
+    """How a mutant was noticed: by which seed, after how many, and which promises it broke there."""
+
+    seed: int
+    tried: int
+    promises: tuple[Promise, ...]
+
+
+def hunt(name: str, patience: int = PATIENCE) -> Catch | None:
+    """The first seed of its focus that notices a mutant; None when none of the first `patience` does."""
+    return next(catches(name, patience), None)
+
+
+def catches(name: str, patience: int) -> Iterator[Catch]:
+    """All of them."""
+    mutant = MUTANTS[name]
+    with mutant.change():
+        for tried, seed in enumerate(islice(seeds_of(mutant.focus), patience), 1):
+            if complaints := run_seed(seed).complaints:
+                yield Catch(seed, tried, tuple(dict.fromkeys(one.promise for one in complaints)))

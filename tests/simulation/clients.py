@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol
 
 from proxy.core.errors import CrossfadeError, Outcome
 from proxy.core.filter import Comparator, Compare
 from proxy.core.update import Push, Set
+from proxy.core.version import Record
 from proxy.core.write import Delete, Modify, Precondition, Replace
 from proxy.flow.pipeline import Pipeline
-from tests.simulation.documents import (
-    COLLECTION,
-    FREE_JOBS,
-    LISTS,
-    document,
-    items_of,
-    key,
-    value_of,
-)
+from tests.simulation.chronicle import Chronicle
+from tests.simulation.documents import COLLECTION, FREE_JOBS, LISTS, document, items_of, key, value_of
 from tests.simulation.history import Call, Fate, History, Verb
+from tests.simulation.promises import Promise
+from tests.simulation.recipes import MIXED
 from tests.simulation.replica import SimulatedReplica
 from tests.simulation.reservations import NOBODY
 from tests.simulation.virtual_time import START
@@ -35,8 +32,16 @@ ATTEMPTS = 3
 WATCH = 12
 """Reads that a watcher makes in a row."""
 
-Answer = dict[str, Any]
-"""What a reply says, as fields of a call."""
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a reply says: `fields` of a call, and the record that a write left."""
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    written: Record | None = None
+
+
+NO_ANSWER = Answer()
 Request = Callable[[Pipeline], Coroutine[Any, Any, Answer]]
 
 
@@ -44,13 +49,15 @@ class Surroundings(Protocol):
     """What a client needs to know of its world."""
 
     history: History
-    slips: list[str]
+    chronicle: Chronicle
 
     def route(self) -> SimulatedReplica | None: ...
 
     async def think(self, rng: Random) -> None: ...
 
     def is_crowded(self) -> bool: ...
+
+    def acknowledged(self, record: Record) -> None: ...
 
 
 class Caller:
@@ -86,9 +93,11 @@ class Caller:
         """Make the call, again while its fate is unknown, and note how it ended."""
         for attempt in range(attempts):
             fate, answer = await self._attempt(call, request)
-            if attempt and (fate is Fate.REFUSED or answer.get("matched") is False):
-                fate, answer = Fate.UNKNOWN, {}  # an attempt long ago may have been applied, and be forgotten
-            for name, value in answer.items():
+            if answer.written is not None:
+                self._world.acknowledged(answer.written)
+            if attempt and (fate is Fate.REFUSED or answer.fields.get("matched") is False):
+                fate, answer = Fate.UNKNOWN, NO_ANSWER  # one long ago may have been applied, and be forgotten
+            for name, value in answer.fields.items():
                 setattr(call, name, value)
             call.fate = fate
             if fate is not Fate.UNKNOWN:
@@ -98,42 +107,50 @@ class Caller:
     async def _attempt(self, call: Call, request: Request) -> tuple[Fate, Answer]:
         replica = self.route()
         if replica is None:
-            return Fate.REFUSED, {}
+            return Fate.REFUSED, NO_ANSWER
         call.note = f"{call.note} {replica.name}".strip()
-        task = replica.serve(request)
-        await asyncio.wait((task,), timeout=PATIENCE)
+        await replica.front.travel()
+        task = replica.run(request(replica.app.pipeline))
+        await replica.wait_for(task, PATIENCE)
+        await replica.front.travel()
         if not task.done():
             if self._rng.random() < 0.5:
                 task.cancel()  # the server learns of it; otherwise it goes on for nobody
-            return Fate.UNKNOWN, {}
+            return Fate.UNKNOWN, NO_ANSWER
         return self._outcome_of(task)
 
     def _outcome_of(self, task: asyncio.Task[Answer]) -> tuple[Fate, Answer]:
         if task.cancelled():
-            return Fate.UNKNOWN, {}
+            return Fate.UNKNOWN, NO_ANSWER
         match task.exception():
             case None:
                 return Fate.OK, task.result()
             case CrossfadeError() as error:
-                return (Fate.REFUSED if error.outcome is Outcome.NOT_APPLIED else Fate.UNKNOWN), {}
+                return (Fate.REFUSED if error.outcome is Outcome.NOT_APPLIED else Fate.UNKNOWN), NO_ANSWER
             case error:
-                self._world.slips.append(f"a call ended in {error!r}")
-                return Fate.UNKNOWN, {}
+                self._world.chronicle.complain(Promise.SOUND, f"a call ended in {error!r}")
+                return Fate.UNKNOWN, NO_ANSWER
 
 
 class RegisterClient(Caller):
     """Reads, writes, changes and deletes registers, and writes what others write past the proxy."""
 
-    VERBS = (Verb.READ, Verb.READ, Verb.READ, Verb.PUT, Verb.CHANGE, Verb.CHANGE, Verb.DELETE)
-
-    def __init__(self, number: int, rng: Random, world: Surroundings, names: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        number: int,
+        rng: Random,
+        world: Surroundings,
+        names: Sequence[str],
+        verbs: Sequence[Verb] = MIXED,
+    ) -> None:
         super().__init__(number, rng, world)
         self._names = names
+        self._verbs = verbs
         self._seen: dict[str, int] = {}
 
     async def act(self) -> None:
         name = self._rng.choice(self._names)
-        call = self.begin(self._rng.choice(self.VERBS), name)
+        call = self.begin(self._rng.choice(self._verbs), name)
         performs = {
             Verb.READ: self._read,
             Verb.PUT: self._put,
@@ -165,8 +182,12 @@ class RegisterClient(Caller):
 class ListClient(Caller):
     """Appends to lists, repeating an append whose fate is unknown, and reads them."""
 
+    def __init__(self, number: int, rng: Random, world: Surroundings, names: Sequence[str] = LISTS) -> None:
+        super().__init__(number, rng, world)
+        self._names = names
+
     async def act(self) -> None:
-        name = self._rng.choice(LISTS)
+        name = self._rng.choice(self._names)
         if self._rng.random() < 0.5:
             call = self.begin(Verb.LIST, name)
             await self.request(call, _reading(call))
@@ -180,13 +201,13 @@ class ListClient(Caller):
         await self.request(call, _writing(push, op), self._rng.choice([1, ATTEMPTS]))
 
 
-class Watcher(Caller):
+class Watcher(ListClient):
     """Reads one list again and again while the primary changes: what it saw may not go away."""
 
     async def work(self, end: float) -> None:
         """In those times only."""
         while asyncio.get_running_loop().time() < end:
-            name = self._rng.choice(LISTS)
+            name = self._rng.choice(self._names)
             for _ in range(WATCH):
                 if not self._world.is_crowded():
                     break
@@ -211,7 +232,7 @@ class Worker(Caller):
             written = await pipeline.take_first(NAME, FREE_JOBS, (Set("owner", call.value),))
             after = written.result.after
             job = {"key": str(after.key.values[-1])} if after else {}
-            return {"matched": written.result.matched, **job}
+            return Answer({"matched": written.result.matched, **job}, after)
 
         return request
 
@@ -241,7 +262,8 @@ class Reader(Caller):
 def _reading(call: Call) -> Request:
     async def request(pipeline: Pipeline) -> Answer:
         [record] = await pipeline.get(NAME, [key(call.key)])
-        return {"items": items_of(record)} if call.verb is Verb.LIST else {"value": value_of(record)}
+        is_list = call.verb is Verb.LIST
+        return Answer({"items": items_of(record)} if is_list else {"value": value_of(record)})
 
     return request
 
@@ -249,7 +271,7 @@ def _reading(call: Call) -> Request:
 def _writing(command: Replace | Modify | Delete, op: bytes) -> Request:
     async def request(pipeline: Pipeline) -> Answer:
         written = await pipeline.write(NAME, command, op)
-        return {"matched": written.result.matched}
+        return Answer({"matched": written.result.matched}, written.result.after)
 
     return request
 

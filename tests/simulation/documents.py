@@ -15,7 +15,7 @@ from tests.fixtures.memory_world import SETTINGS, jobs
 from tests.simulation.reservations import NOBODY
 
 COLLECTION = jobs(replace(SETTINGS, shadow_rate=0.3, tombstone_grace=1.0))
-REGISTERS = ("register-1", "register-2")
+REGISTERS = tuple(f"register-{number}" for number in range(1, 7))
 LISTS = ("list-1", "list-2")
 JOBS = ("job-1", "job-2")
 FOREIGN = ("foreign-1", "foreign-2")

@@ -52,9 +52,8 @@ class Call:
         seen = f" {list(self.items)}" if self.verb is Verb.LIST else f" {self.value}"
         over = f" over {self.expected}" if self.verb is Verb.CHANGE else ""
         matched = "" if self.matched is None else f" matched={self.matched}"
-        span = f"{self.called:9.4f} {self.returned:9.4f}"
-        did = f"{self.verb.value} {self.key}{seen}{over}{matched}"
-        return f"{span} {self.client} {did} {self.fate.value} {self.note}"
+        span, fate = f"{self.called:9.4f} {self.returned:9.4f}", self.fate.value
+        return f"{span} {self.client} {self.verb.value} {self.key}{seen}{over}{matched} {fate} {self.note}"
 
 
 @dataclass(slots=True)

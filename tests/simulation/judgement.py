@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from proxy.core.flag import Flag
@@ -11,11 +11,10 @@ from proxy.core.version import Record
 from tests.simulation import ledgers
 from tests.simulation.documents import JOBS, LISTS, OLD, REGISTERS, items_of, key, owner_of, value_of
 from tests.simulation.history import Call, History
+from tests.simulation.promises import Complaint, Promise
 from tests.simulation.registers import Undecided, first_contradiction, is_linearizable
 from tests.simulation.reservations import NOBODY, as_register_calls
-from tests.simulation.shared import SharedTable, show
-
-Tables = Mapping[StoreName, SharedTable]
+from tests.simulation.shared import Tables, show
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +31,35 @@ class Remains:
         return self.tables[self.flag.stage.primary].records.get(key(name))
 
 
-def judge(remains: Remains) -> Iterator[str]:
-    """A sentence for everything that is wrong."""
+Judge = Callable[[Remains], Iterable[str]]
+
+
+def judge(remains: Remains) -> Iterator[Complaint]:
+    """Everything that is wrong."""
+    for promise, complaints in JUDGES.items():
+        yield from (Complaint(promise, sentence) for sentence in complaints(remains))
+
+
+def _rest(remains: Remains) -> Iterator[str]:
     if remains.flag.change is not None:
         yield "a change of stage never ended"
-    yield from unequal_documents(remains.flag, remains.tables)
+
+
+def _registers(remains: Remains) -> Iterator[str]:
     for name in REGISTERS:
         yield from _judge_register(name, remains.history.of(name), None, value_of(remains.held(name)))
+
+
+def _lists(remains: Remains) -> Iterator[str]:
     for name in LISTS:
         for complaint in ledgers.complaints_about(remains.history.of(name), items_of(remains.held(name))):
             yield f"{name}: {complaint}"
+
+
+def _reservations(remains: Remains) -> Iterator[str]:
     for name in JOBS:
         calls = list(as_register_calls(remains.history.calls, name))
         yield from _judge_register(name, calls, NOBODY, owner_of(remains.held(name)))
-    yield from _judge_untouched(remains)
 
 
 def unequal_documents(flag: Flag, tables: Tables) -> Iterator[str]:
@@ -72,12 +86,23 @@ def _judge_register(
         yield f"{name}: undecided, {error}"
 
 
-def _judge_untouched(remains: Remains) -> Iterator[str]:
+def _untouched(remains: Remains) -> Iterator[str]:
     """What no client of the proxy ever touched is as it was left."""
     for name, value in {**dict.fromkeys(OLD, 1), **remains.foreign}.items():
         held = value_of(remains.held(name))
         if held != value:
             yield f"{name} was left as {value} and is {held}"
+
+
+JUDGES: Mapping[Promise, Judge] = {
+    Promise.REGISTER: _registers,
+    Promise.LIST: _lists,
+    Promise.RESERVATION: _reservations,
+    Promise.EQUAL: lambda remains: unequal_documents(remains.flag, remains.tables),
+    Promise.UNTOUCHED: _untouched,
+    Promise.REST: _rest,
+}
+"""What can be told in the end alone; the rest is for the chronicle."""
 
 
 def _live(record: Record | None) -> Record | None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
+from proxy.core import write
 from proxy.core.exchange import ApplyResult, ApplyStatus, FeedBatch
 from proxy.core.flag import Change, Flag
 from proxy.core.keys import Key
@@ -23,14 +24,14 @@ from proxy.cutover.machine import Observation, Step
 from proxy.cutover.replica import CollectionDoor, Membership
 from proxy.flow import mirror
 from proxy.reconcile import key as settling
+from proxy.reconcile import rule
 from proxy.reconcile.follower import Follower
 from proxy.reconcile.reconciler import Reconciler
 from proxy.reconcile.rule import Action
 from proxy.stores.memory import store as memory
 from proxy.stores.memory.store import MemoryStore, MemoryTable
 from proxy.wiring import App
-
-Mutant = Callable[[], AbstractContextManager[Any]]
+from tests.simulation.kinds import Focus
 
 
 def no_fence() -> AbstractContextManager[Any]:
@@ -73,7 +74,7 @@ def no_version_condition() -> AbstractContextManager[Any]:
 
 def no_epoch_condition() -> AbstractContextManager[Any]:
     """A primary lets a writer of an older epoch change what was written in a newer one."""
-    effect: Callable[..., Effect] = vars(memory)["effect"]
+    effect = write.effect
 
     def effect_of_anybody(
         command: Command, current: Record | None, stamp: Stamp, *, key_fields: tuple[str, ...]
@@ -92,7 +93,14 @@ def no_request_ids() -> AbstractContextManager[Any]:
 
 @contextmanager
 def no_hold() -> Iterator[None]:
-    """The flag is flipped while everybody writes: no hold, no fence, no drain."""
+    """The flag is flipped while everybody reads and writes; fence and drain remain."""
+    with hold_is_not_awaited(), patch.object(Flag, "holds_writes", property(lambda flag: False)):
+        yield
+
+
+@contextmanager
+def no_ceremony() -> Iterator[None]:
+    """The flag is flipped at once: no hold, no fence, no drain."""
 
     def publish_at_once(flag: Flag, seen: Observation) -> Step:
         return Step.PUBLISH
@@ -181,6 +189,7 @@ def position_before_apply() -> AbstractContextManager[Any]:
     async def take_and_pass_on(self: Follower) -> list[FeedBatch]:
         batches = await take(self)
         self.applied = self.purged = batches[-1].position
+        self.handled += 1  # so that it is worth a checkpoint
         await asyncio.sleep(0.6)  # so long as a checkpoint takes
         return batches
 
@@ -189,7 +198,7 @@ def position_before_apply() -> AbstractContextManager[Any]:
 
 def adoption_without_version() -> AbstractContextManager[Any]:
     """What others wrote past the proxy is mirrored as it is, without a version of its own."""
-    decide: Callable[..., Action] = vars(settling)["decide"]
+    decide = rule.decide
 
     def apply_as_it_is(primary: Record | None, mirror: Record | None, *, is_fresh: bool = False) -> Action:
         action = decide(primary, mirror, is_fresh=is_fresh)
@@ -201,7 +210,7 @@ def adoption_without_version() -> AbstractContextManager[Any]:
 
 def mirror_may_stay_ahead() -> AbstractContextManager[Any]:
     """A mirror that is newer than the primary is left as it is."""
-    decide: Callable[..., Action] = vars(settling)["decide"]
+    decide = rule.decide
 
     def leave_ahead(primary: Record | None, mirror: Record | None, *, is_fresh: bool = False) -> Action:
         is_ahead = primary is not None and mirror is not None and mirror.version > primary.version
@@ -210,24 +219,33 @@ def mirror_may_stay_ahead() -> AbstractContextManager[Any]:
     return patch.object(settling, "decide", leave_ahead)
 
 
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """`change` takes the promise out; `focus` is the kind of world in which that matters most."""
+
+    change: Callable[[], AbstractContextManager[Any]]
+    focus: Focus
+
+
 MUTANTS: dict[str, Mutant] = {
-    "no fence": no_fence,
-    "acknowledge before MongoDB in DYNAMO_PRIMARY": acknowledge_before_mongodb,
-    "any newer version in the mirror will do": any_newer_version_will_do,
-    "no tombstone": no_tombstone,
-    "no version condition": no_version_condition,
-    "no epoch condition": no_epoch_condition,
-    "request ids are forgotten": no_request_ids,
-    "flag flip without hold": no_hold,
-    "no drain": no_drain,
-    "drain before the fence": drain_before_the_fence,
-    "the hold is not awaited": hold_is_not_awaited,
-    "reads are never held": reads_are_never_held,
-    "reads need no lease": reads_need_no_lease,
-    "reads are not confirmed": reads_are_not_confirmed,
-    "heartbeats tell nothing": heartbeats_tell_nothing,
-    "no reconciler": no_reconciler,
-    "position saved before it is applied": position_before_apply,
-    "adoption without a version": adoption_without_version,
-    "the mirror may stay ahead": mirror_may_stay_ahead,
+    "no fence": Mutant(no_fence, Focus.HANDS_FULL),
+    "acknowledge before MongoDB in DYNAMO_PRIMARY": Mutant(acknowledge_before_mongodb, Focus.HANDS_FULL),
+    "any newer version in the mirror will do": Mutant(any_newer_version_will_do, Focus.LEAVING),
+    "no tombstone": Mutant(no_tombstone, Focus.LATE_MIRROR),
+    "no version condition": Mutant(no_version_condition, Focus.LATE_MIRROR),
+    "no epoch condition": Mutant(no_epoch_condition, Focus.LEAVING),
+    "request ids are forgotten": Mutant(no_request_ids, Focus.SWARM),
+    "flag flip without hold": Mutant(no_hold, Focus.LATE_NEWS),
+    "flag flip without hold, fence or drain": Mutant(no_ceremony, Focus.HANDS_FULL),
+    "no drain": Mutant(no_drain, Focus.OUTAGE),
+    "drain before the fence": Mutant(drain_before_the_fence, Focus.SLEEPER),
+    "the hold is not awaited": Mutant(hold_is_not_awaited, Focus.LATE_NEWS),
+    "reads are never held": Mutant(reads_are_never_held, Focus.LATE_NEWS),
+    "reads need no lease": Mutant(reads_need_no_lease, Focus.LATE_NEWS),
+    "reads are not confirmed": Mutant(reads_are_not_confirmed, Focus.SLEEPER),
+    "heartbeats tell nothing": Mutant(heartbeats_tell_nothing, Focus.NEWCOMER),
+    "no reconciler": Mutant(no_reconciler, Focus.OUTAGE),
+    "position saved before it is applied": Mutant(position_before_apply, Focus.OUTAGE),
+    "adoption without a version": Mutant(adoption_without_version, Focus.BYPASS),
+    "the mirror may stay ahead": Mutant(mirror_may_stay_ahead, Focus.BYPASS),
 }

@@ -1,12 +1,14 @@
 """Whatever can go wrong with replicas and their connections, at random and at the worst of moments.
 
 The worst moments are the faultpoints of the real code: a trap that is set on one strikes the replica that
-reaches it first, right there.
+reaches it first, right there. `ambushes` says where traps are set.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -14,41 +16,46 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from proxy import faultpoint
-from tests.simulation import replica as replicas
+from proxy.core.stage import StoreName
+from tests.simulation.ambushes import JOBS, PLANS, RECONCILING, STEPS, WRITES
+from tests.simulation.kinds import Trouble
+from tests.simulation.links import BEFORE_APPLY, BEFORE_WRITE
+from tests.simulation.process import running
+from tests.simulation.recipes import Recipe
 from tests.simulation.replica import SimulatedReplica
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-STEPS = ("cutover.hold", "cutover.fence", "cutover.drain", "cutover.publish", "cutover.abort")
-WRITES = ("pipeline.between_stores", "mirror.before_write")
-RECONCILING = (
-    "reconcile.between_reads",
-    "reconcile.before_apply",
-    "reconcile.before_restamp",
-    "reconcile.before_purge",
-    "feed.after_apply",
-    "feed.before_checkpoint",
-)
-BEFORE_PUT = "simulation.before_put"
-"""A replica has passed the door, and what it writes is not yet on its way to the store."""
-JOBS = ("backfill.after_copy", "backfill.before_checkpoint", "verify.after_chunk")
-MOMENTS = (*STEPS, *WRITES, *RECONCILING, *JOBS, BEFORE_PUT)
+MOMENTS = (*STEPS, *WRITES, *RECONCILING, *JOBS, BEFORE_WRITE, BEFORE_APPLY)
 
-Trouble = Callable[[SimulatedReplica], Awaitable[None]]
+LONGEST_FUSE = 9.0
+"""The logarithm of how many steps a replica takes at most before it is struck between two of them."""
+
+Harm = Callable[[SimulatedReplica], Awaitable[None]]
 
 
 class Nemesis:
     """The troubles of one world; `struck` counts traps that went off, by moment."""
 
-    def __init__(self, world: World, rng: Random) -> None:
+    def __init__(self, world: World, rng: Random, recipe: Recipe) -> None:
+        self.rng = rng
         self.struck: Counter[str] = Counter()
         self.crashes = 0
         self._world = world
-        self._rng = rng
-        self._traps: dict[str, Trouble] = {}
-        self._victims: list[SimulatedReplica] = []
-        self._running: set[asyncio.Task[None]] = set()
+        self._recipe = recipe
+        self._traps: dict[str, tuple[Harm, SimulatedReplica | None]] = {}
+        self._outside = contextvars.copy_context()
+        self._happening: set[asyncio.Task[None]] = set()
+        self._harms: dict[Trouble, Harm] = {
+            Trouble.CRASH: self.between_two_steps(self.crash),
+            Trouble.FREEZE: self.between_two_steps(self.freeze),
+            Trouble.CUT: self.cut,
+            Trouble.LOSE: self._lose,
+            Trouble.ISOLATE: self.isolate,
+            Trouble.OUTAGE: self._outage,
+            Trouble.FORGET: self._forget,
+        }
 
     def arm(self) -> None:
         for moment in MOMENTS:
@@ -59,177 +66,168 @@ class Nemesis:
             faultpoint.disarm(moment)
 
     async def _reached(self, moment: str) -> None:
-        replica = replicas.current.get()
-        if replica is None or moment not in self._traps:
+        replica = self._running() if moment in self._traps else None
+        if replica is None:
             return
+        harm, victim = self._traps[moment]
+        if victim not in (None, replica):
+            return
+        del self._traps[moment]
         self.struck[moment] += 1
         self._world.trace(f"TRAP at {moment}")
-        self._cause(self._traps.pop(moment), replica)
-        await asyncio.sleep(0)
-        await replica.process.go_on()
+        self.cause(harm, replica)
+        await asyncio.sleep(0)  # the harm comes first
+
+    def _running(self) -> SimulatedReplica | None:
+        """The replica whose code is running."""
+        process = running.get()
+        return next((one for one in self._world.replicas if one.process is process), None)
 
     async def roam(self, end: float) -> None:
         """One trouble after another, anywhere."""
-        loop = asyncio.get_running_loop()
-        while loop.time() < end:
-            await asyncio.sleep(self._rng.expovariate(1 / 5))
+        loop, every = asyncio.get_running_loop(), self._recipe.trouble_every
+        while every and loop.time() < end:
+            await asyncio.sleep(self.rng.expovariate(1 / every))
             serving = self._world.serving()
             if serving:
-                act = self._rng.choice([self._crash, self._freeze, self._cut, self._lose, self._isolate])
-                self._cause(act, self._rng.choice(serving))
+                self.cause(self._harms[self.rng.choice(self._recipe.troubles)], self.rng.choice(serving))
 
     def ambush(self, coordinator: SimulatedReplica) -> None:
-        """Trouble while the primary changes, or just after."""
+        """Trouble while the stage changes, or just after."""
         self._traps.clear()
-        self._victims = self._others(coordinator)
-        plans = [
-            self._strike,
-            self._stop,
-            self._cut_off,
-            self._late_news,
-            self._return,
-            self._deaf,
-            self._newcomer,
-        ]
-        for plan in self._rng.sample(plans, self._rng.choice([0, 1, 1, 2, 2])):
-            plan()
+        self._world.favourite = None
+        plans = self._recipe.ambushes
+        for plan in self.rng.sample(plans, min(len(plans), self.rng.choice(self._recipe.ambushed))):
+            PLANS[plan](self, coordinator)
 
     def relent(self) -> None:
         """No trap goes off any more, and nothing stays broken."""
         self._traps.clear()
         for replica in self._world.replicas:
-            replica.process.thaw()
+            replica.process.spare()
+            replica.thaw()
             for link in replica.links.values():
                 link.calm()
 
-    def _strike(self) -> None:
-        """Kill, freeze or cut off whoever reaches some moment first."""
-        moment = self._rng.choice(self._rng.choice([STEPS, STEPS, WRITES, WRITES, RECONCILING, JOBS]))
-        self._traps[moment] = self._rng.choice([self._crash, self._freeze, self._freeze, self._isolate])
+    def trap(self, moment: str, harm: Harm, victim: SimulatedReplica | None = None) -> None:
+        """Harm whoever reaches the moment first, or the victim when it does."""
+        self._traps[moment] = (harm, victim)
 
-    def _cut_off(self) -> None:
-        """One replica is on its own when the hold begins."""
-        self._traps["cutover.hold"] = self._on_another(self._isolate)
+    def crowd_at(self, replica: SimulatedReplica) -> None:
+        """Have clients prefer a replica while the stage changes."""
+        self._world.favourite = replica
 
-    def _late_news(self) -> None:
-        """One replica hears of the change late, while the others cannot reach one of the stores."""
-        store = self._rng.choice(["mongo", "dynamo"])
+    def others(self, but: SimulatedReplica) -> list[SimulatedReplica]:
+        return [one for one in self._world.serving() if one is not but]
 
-        async def divide(reacher: SimulatedReplica) -> None:
-            late = self._rng.choice(self._others(reacher) or [reacher])
-            cuts = [self._cut(one, store) for one in self._others(late)]
-            await asyncio.gather(self._slow(late), *cuts)
+    def roles(self) -> tuple[str, str]:
+        """The links to the primary that is published and to the other store."""
+        is_mongo = self._world.flag().stage.primary is StoreName.MONGODB
+        return ("mongo", "dynamo") if is_mongo else ("dynamo", "mongo")
 
-        self._traps["cutover.publish"] = divide
+    async def newcomer(self, slowness: float = 0.0) -> None:
+        """Start another replica."""
+        await self._world.boot(slowness)
 
-    def _newcomer(self) -> None:
-        """A replica starts while the primary changes."""
-        self._traps[self._rng.choice(STEPS[:4])] = lambda _: self._world.boot()
+    def cause(self, harm: Harm, replica: SimulatedReplica) -> None:
+        async def happen() -> None:
+            self._world.trace(f"TROUBLE {getattr(harm, '__name__', harm)} on {replica.name}")
+            await harm(replica)
 
-    def _stop(self) -> None:
-        """A replica stands still until after the flip, with a write in its hands."""
-        if self._rng.random() < 0.7:
-            self._traps[BEFORE_PUT] = self._nap
-        else:
-            self._traps["cutover.hold"] = self._on_another(self._nap)
+        task = asyncio.create_task(happen(), context=self._outside.copy())
+        self._happening.add(task)
+        task.add_done_callback(self._happening.discard)
 
-    def _return(self) -> None:
-        """A replica loses the control store for the flip, and finds it again slowly, while the others cannot
-        reach one of the stores."""
-        store = self._rng.choice(["mongo", "dynamo"])
+    def between_two_steps(self, harm: Harm) -> Harm:
+        """A harm that strikes wherever a replica's code just is: between any two awaits of it."""
 
-        async def lose(one: SimulatedReplica) -> None:
-            one.links["control"].is_cut = True
-            await asyncio.sleep(4.0)
-            one.links["control"].is_cut = False
-
-        def find(one: SimulatedReplica) -> Trouble:
-            async def act(_: SimulatedReplica) -> None:
-                one.links["control"].is_cut = False
-                cuts = [self._cut(other, store) for other in self._others(one)]
-                await asyncio.gather(self._slow(one), *cuts)
-
-            return act
-
-        if self._victims:
-            victim = self._rng.choice(self._victims)
-            self._cause(lose, victim)
-            self._traps["cutover.publish"] = find(victim)
-
-    def _deaf(self) -> None:
-        """One replica hears of the hold late, and is slow to reach one of the stores."""
-
-        async def be_slow(one: SimulatedReplica) -> None:
-            one.links[self._rng.choice(["mongo", "dynamo"])].slowness = self._rng.uniform(0.02, 0.1)
-            await self._slow(one)
-            for link in one.links.values():
-                link.heal()
-
-        if self._victims:
-            self._cause(be_slow, self._rng.choice(self._victims))
-
-    def _on_another(self, trouble: Trouble) -> Trouble:
-        async def strike(reacher: SimulatedReplica) -> None:
-            if others := self._others(reacher):
-                await trouble(self._rng.choice(others))
+        async def strike(replica: SimulatedReplica) -> None:
+            is_there = asyncio.Event()
+            step = int(2 ** self.rng.uniform(0.0, LONGEST_FUSE))
+            replica.process.freeze_before(step, is_there.set)
+            with contextlib.suppress(TimeoutError):  # it may be standing still already
+                await asyncio.wait_for(is_there.wait(), 1.0)
+            replica.process.spare()
+            await harm(replica)
 
         return strike
 
-    def _others(self, but: SimulatedReplica) -> list[SimulatedReplica]:
-        return [one for one in self._world.serving() if one is not but]
-
-    def _cause(self, trouble: Trouble, replica: SimulatedReplica) -> None:
-        async def happen() -> None:
-            self._world.trace(f"TROUBLE {getattr(trouble, '__name__', trouble)} on {replica.name}")
-            await trouble(replica)
-
-        task = asyncio.create_task(happen(), context=self._world.context.copy())
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-
-    async def _crash(self, replica: SimulatedReplica) -> None:
+    async def crash(self, replica: SimulatedReplica) -> None:
         if not replica.is_serving:
             return
         replica.crash()
         self.crashes += 1
-        await asyncio.sleep(self._rng.uniform(0.05, 2.0))
+        self._world.trace(f"{replica.name} is dead")
+        await asyncio.sleep(self.rng.uniform(0.05, 2.0))
         await self._world.boot()
 
-    async def _freeze(self, replica: SimulatedReplica) -> None:
+    async def freeze(self, replica: SimulatedReplica) -> None:
         replica.process.freeze()
-        await asyncio.sleep(self._rng.choice([0.2, 1.2, 2.5]) * self._rng.uniform(0.5, 1.5))
-        replica.process.thaw()
+        await asyncio.sleep(self.rng.choice([0.2, 1.2, 2.5]) * self.rng.uniform(0.5, 1.5))
+        replica.thaw()
 
-    async def _nap(self, replica: SimulatedReplica) -> None:
-        """As long as a flip needs to go on without it, and shorter than its clients' patience."""
+    async def nap(self, replica: SimulatedReplica) -> None:
+        """As long as a change needs to go on without it, and shorter than its clients' patience."""
         replica.process.freeze()
-        await asyncio.sleep(self._rng.uniform(0.9, 2.2))
-        replica.process.thaw()
+        await asyncio.sleep(self.rng.uniform(*self._recipe.nap))
+        replica.thaw()
 
-    async def _cut(self, replica: SimulatedReplica, way: str = "") -> None:
-        link = replica.links[way or self._rng.choice(["mongo", "dynamo", "control"])]
+    async def cut(self, replica: SimulatedReplica, way: str = "") -> None:
+        link = replica.links[way or self.rng.choice(["mongo", "dynamo", "control"])]
         link.is_cut = True
-        await asyncio.sleep(self._rng.uniform(0.1, 3.0))
+        await asyncio.sleep(self.rng.uniform(0.1, 3.0))
         link.heal()
 
-    async def _isolate(self, replica: SimulatedReplica) -> None:
+    def cut_shortly(self, way: str) -> Harm:
+        """Away for a little longer than a step of a change takes."""
+
+        async def cut(replica: SimulatedReplica) -> None:
+            replica.links[way].is_cut = True
+            await asyncio.sleep(self.rng.uniform(0.1, 0.4))
+            replica.links[way].heal()
+
+        return cut
+
+    async def isolate(self, replica: SimulatedReplica) -> None:
         """Only one store is left to it, and its clients."""
-        left = self._rng.choice(["mongo", "dynamo"])
+        left = self.rng.choice(["mongo", "dynamo"])
         lost = [way for way in ("mongo", "dynamo", "control") if way != left]
         for way in lost:
             replica.links[way].is_cut = True
-        await asyncio.sleep(self._rng.uniform(0.8, 4.0))
+        await asyncio.sleep(self.rng.uniform(0.8, 4.0))
         for way in lost:
             replica.links[way].heal()
 
     async def _lose(self, replica: SimulatedReplica) -> None:
-        link = replica.links[self._rng.choice(["mongo", "dynamo"])]
+        link = replica.links[self.rng.choice(["mongo", "dynamo"])]
         link.loss = 0.4
-        await asyncio.sleep(self._rng.uniform(0.5, 3.0))
+        await asyncio.sleep(self.rng.uniform(0.5, 3.0))
         link.heal()
 
-    async def _slow(self, replica: SimulatedReplica) -> None:
+    async def slow(self, replica: SimulatedReplica) -> None:
         """Slow enough to hear of everything late, and quick enough to keep its lease."""
-        replica.links["control"].slowness = self._rng.uniform(0.05, 0.15)
-        await asyncio.sleep(self._rng.uniform(0.5, 2.0))
-        replica.links["control"].heal()
+        control, what = replica.links["control"], self.rng.choice(["news", "calls", "both"])
+        if what != "calls":
+            control.news_delay = self.rng.uniform(0.1, 0.5)
+        if what != "news":
+            control.slowness = self.rng.uniform(0.05, 0.12)
+        await asyncio.sleep(self.rng.uniform(0.5, 2.5))
+        control.heal()
+
+    async def _outage(self, _: SimulatedReplica) -> None:
+        """Nobody reaches the mirror; whoever follows the feed, or another, dies before it is back."""
+        links = [one.links["dynamo"] for one in self._world.serving()]
+        for link in links:
+            link.is_cut = True
+        await asyncio.sleep(self.rng.uniform(0.6, 2.0))
+        serving = self._world.serving()
+        those = [one for one in serving if one.follows_the_feed] or serving
+        if those and self.rng.random() < 0.7:
+            self.cause(self.crash, self.rng.choice(those))
+            await asyncio.sleep(self.rng.uniform(0.0, 0.2))
+        for link in links:
+            link.heal()
+
+    async def _forget(self, _: SimulatedReplica) -> None:
+        """A feed loses its past, as an oplog does that rolls over: what was not read yet is missed."""
+        self._world.tables[self.rng.choice(list(StoreName))].forget_events()

@@ -6,7 +6,6 @@ import asyncio
 from random import Random
 from typing import TYPE_CHECKING
 
-from proxy.core.errors import CrossfadeError
 from proxy.core.flag import Flag, Job
 from proxy.core.stage import Stage
 from proxy.reconcile.repair import repair_open
@@ -14,11 +13,18 @@ from tests.simulation.documents import COLLECTION
 
 if TYPE_CHECKING:
     from tests.simulation.nemesis import Nemesis
+    from tests.simulation.replica import SimulatedReplica
     from tests.simulation.world import World
 
 NAME = COLLECTION.name
 SPACING = (5.7, 6.5)
 """Seconds between two moves: more than a lease and the longest operation."""
+WIND_DOWN = 3.0
+"""Seconds before the end in which no move is begun."""
+CROWDING = 0.15
+"""Seconds before a move in which clients begin to crowd."""
+PATIENCE = 7.0
+"""Seconds that the operator waits for a move to end."""
 ONWARD = {
     Stage.MONGO_ONLY: (Stage.MONGO_PRIMARY,),
     Stage.MONGO_PRIMARY: (Stage.DYNAMO_PRIMARY,) * 6 + (Stage.MONGO_ONLY,),
@@ -30,45 +36,73 @@ ONWARD = {
 class Operator:
     """Careful: promotes nothing without a backfill, nor over a lost feed; all other checks are overridden."""
 
-    def __init__(self, world: World, nemesis: Nemesis, rng: Random) -> None:
+    def __init__(self, world: World, nemesis: Nemesis, rng: Random, route: tuple[Stage, ...] | None) -> None:
         self.flips = 0
+        self._had_gap = False
         self._world = world
         self._nemesis = nemesis
         self._rng = rng
+        self._route = None if route is None else list(route)
 
     async def work(self, end: float) -> None:
+        """Move after move, until shortly before the end."""
         loop = asyncio.get_running_loop()
-        await asyncio.sleep(self._rng.uniform(0.3, 1.0))
-        while loop.time() < end - 3.0:
-            flag = self._world.flag()
-            if not ONWARD[flag.stage]:
+        while (target := self._next(self._world.flag().stage)) is not None:
+            pause = self._pause(self._world.flag(), target)
+            if loop.time() + pause > end - WIND_DOWN:
                 return
-            await self._move(flag, self._rng.choice(ONWARD[flag.stage]))
-            published = self._world.flag().published_at / 1000
-            await asyncio.sleep(max(0.2, published + self._rng.uniform(*SPACING) - loop.time()))
+            await asyncio.sleep(pause)
+            await self._move(self._world.flag(), target)
+
+    def _next(self, stage: Stage) -> Stage | None:
+        """The next stage of the route, or any neighbour."""
+        if self._route is None:
+            return self._rng.choice(ONWARD[stage]) if ONWARD[stage] else None
+        while self._route and self._route[0] is stage:
+            self._route.pop(0)
+        return self._route[0] if self._route else None
+
+    def _pause(self, flag: Flag, target: Stage) -> float:
+        """Two changes of the primary are spaced."""
+        pause = self._rng.uniform(0.3, 0.9)
+        if not flag.stage.changes_primary_to(target):
+            return pause / 2
+        spaced = flag.published_at / 1000 + self._rng.uniform(*SPACING)
+        return max(pause, spaced - asyncio.get_running_loop().time())
 
     async def finish(self) -> None:
         """What an operator does in the end: see that every job that is due has run."""
-        while self._world.flag().change is not None or not await self._is_prepared(self._world.flag()):
+        while not await self._is_finished():
             await asyncio.sleep(0.2)
 
+    async def _is_finished(self) -> bool:
+        flag = self._world.flag()
+        return flag.change is None and await self._is_prepared(flag)
+
     async def _move(self, flag: Flag, target: Stage) -> None:
+        """Have a replica move the stage, or abort it; clients have heard of it and crowd."""
         if target is Stage.DYNAMO_PRIMARY and not await self._is_prepared(flag):
             return
-        serving = self._world.serving()
-        if not serving:
-            return
-        replica = self._rng.choice(serving)
-        self._nemesis.ambush(replica)
-        move = replica.app.coordinator.move(
-            NAME, target, actor="operator", reason="simulation", dry_run=False, override=True
-        )
         self._world.expects_change = True
-        task = replica.run(move)
-        await asyncio.wait((task,), timeout=7.0)
+        await asyncio.sleep(CROWDING)
+        if coordinator := self._choose():
+            if flag.stage.changes_primary_to(target) or self._rng.random() < 0.3:
+                self._nemesis.ambush(coordinator)
+            move = coordinator.app.coordinator.move(
+                NAME, target, actor="operator", reason="simulation", dry_run=False, override=True
+            )
+            task = coordinator.run(move)
+            await coordinator.wait_for(task, PATIENCE)
+            if task.done() and not task.cancelled() and task.exception() is None:
+                self.flips += task.result().executed
         self._world.expects_change = False
-        if task.done() and not task.cancelled() and task.exception() is None:
-            self.flips += task.result().executed
+
+    def _choose(self) -> SimulatedReplica | None:
+        """One that serves, and mostly one that does not stand still."""
+        serving = self._world.serving()
+        awake = [one for one in serving if not one.process.is_stopped]
+        those = awake if self._rng.random() < 0.9 else serving
+        return self._rng.choice(those) if those else None
 
     async def _is_prepared(self, flag: Flag) -> bool:
         """Whether the mirror is known to be whole; if not, what is missing is begun, or done."""
@@ -78,9 +112,11 @@ class Operator:
             return await self._run_job(missing)
         feed = await self._world.control.job(NAME, "feed")
         if feed is not None and feed.state == "failed":
+            self._had_gap = True
             await asyncio.sleep(1.0)  # the reconciler looks for the verify when it saves
             return False
-        if flag.mirrored_since > 1 and await self._world.divergences.counts(NAME):
+        self._had_gap |= flag.mirrored_since > 1
+        if self._had_gap and await self._world.divergences.counts(NAME):  # else nothing may need it
             await self._repair()
             return False
         return True
@@ -102,7 +138,7 @@ class Operator:
     async def _repair(self) -> None:
         for replica in self._world.serving()[:1]:
             site, door = replica.app.sites[NAME], replica.app.membership.doors[NAME]
-            await asyncio.wait((replica.run(repair_open(site, door)),), timeout=10.0)
+            await replica.wait_for(replica.run(repair_open(site, door)), 10.0)
 
     async def _run_job(self, kind: str) -> bool:
         """Start a job and wait a little; True once it has finished."""
@@ -110,10 +146,7 @@ class Operator:
         if not serving:
             return False
         replica = self._rng.choice(serving)
-        try:
-            await asyncio.wait_for(replica.run(replica.app.workshop.start_job(NAME, kind)), 1.0)
-        except (CrossfadeError, TimeoutError):
-            return False
+        await replica.wait_for(replica.run(replica.app.workshop.start_job(NAME, kind)), 1.0)
         for _ in range(10):
             await asyncio.sleep(0.1)
             job = await self._world.control.job(NAME, kind)

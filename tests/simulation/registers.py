@@ -2,9 +2,10 @@
 
 A history is linearizable when every call can be given a moment between its call and its return so that all
 results are those of one register. A failed call is "maybe applied": its moment may be any time after its
-call, or never. The search is Wing and Gong's with memory (Lowe), per key, with two savings: the calls that
-are done are a prefix and a small window, and unknown calls are tried only after the certain ones. It decides
-or raises: a history that is too hard to decide is never taken for a good one.
+call, or never. The search is Wing and Gong's with memory (Lowe), per key, with three savings: the calls that
+are done are a prefix and a small window; unknown calls are tried only after the certain ones; and of unknown
+calls that nobody could tell apart, the earliest is taken first. It decides or raises: a history that is too
+hard to decide is never taken for a good one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from tests.simulation.history import Call, Fate, Verb
 
 LIMIT = 400_000
 """States that one search may visit."""
+
+UNTOLD = -2
+"""Stands for every value that was written and never seen."""
 
 State = tuple[int, int, int, int | None]
 """How many certain calls are done without a gap, which beyond, which unknown ones happened, the value."""
@@ -43,23 +47,28 @@ def step(call: Call, state: int | None) -> tuple[bool, int | None]:
             raise ValueError(f"{call.verb} is no call on a register")
 
 
-def is_linearizable(calls: Sequence[Call], initial: int | None, *final: int | None) -> bool:
+def is_linearizable(
+    calls: Sequence[Call], initial: int | None, *final: int | None, limit: int = LIMIT
+) -> bool:
     """True when one register, from `initial` to `final` (if given), explains every result.
 
     Refused calls leave no trace. Raises Undecided.
     """
-    return _Search(calls, final).run(initial)
+    return _Search(calls, final, limit).run(initial)
 
 
 def first_contradiction(calls: Sequence[Call], initial: int | None) -> Call | None:
     """The call by whose return it was certain that no register answers so; None when only the end does not
-    fit. Raises Undecided."""
+    fit, or the reason is too hard to find."""
     ended = sorted((call for call in calls if call.fate is Fate.OK), key=lambda call: call.returned)
-    fitting = bisect_left(
-        range(1, len(ended) + 1),
-        True,
-        key=lambda n: not is_linearizable(_until(calls, ended[n - 1]), initial),
-    )
+    try:
+        fitting = bisect_left(
+            range(1, len(ended) + 1),
+            True,
+            key=lambda n: not is_linearizable(_until(calls, ended[n - 1]), initial, limit=LIMIT // 20),
+        )
+    except Undecided:
+        return None
     return ended[fitting] if fitting < len(ended) else None
 
 
@@ -73,13 +82,32 @@ def _pending(call: Call) -> Fate:
     return Fate.REFUSED if call.fate is Fate.REFUSED else Fate.UNKNOWN
 
 
+def _simplified(calls: Sequence[Call], final: tuple[int | None, ...]) -> list[Call]:
+    """In the order of their calls; values by which nobody could tell who wrote them are all the same."""
+    telling = {call.value for call in calls if call.verb is Verb.READ} | set(final)
+    telling |= {call.expected for call in calls if call.verb is Verb.CHANGE}
+    ordered = sorted(calls, key=lambda call: call.called)
+    return [call if call.value in telling else replace(call, value=UNTOLD) for call in ordered]
+
+
+def _masks_of_earlier(unknown: Sequence[Call]) -> Iterator[int]:
+    """For each unknown call the bit of the one before it that does exactly the same; 0 for the first."""
+    last: dict[tuple[Verb, int | None, int | None], int] = {}
+    for number, call in enumerate(unknown):
+        effect = (call.verb, call.expected, call.value)
+        yield 1 << last[effect] if effect in last else 0
+        last[effect] = number
+
+
 class _Search:
-    def __init__(self, calls: Sequence[Call], final: tuple[int | None, ...]) -> None:
-        ordered = sorted(calls, key=lambda call: call.called)
+    def __init__(self, calls: Sequence[Call], final: tuple[int | None, ...], limit: int) -> None:
+        ordered = _simplified(calls, final)
         self._certain = [call for call in ordered if call.fate is Fate.OK]
         self._unknown = [c for c in ordered if c.fate is Fate.UNKNOWN and c.verb is not Verb.READ]
         self._unknown_called = [call.called for call in self._unknown]
+        self._earlier = list(_masks_of_earlier(self._unknown))
         self._final = final
+        self._limit = limit
 
     def run(self, initial: int | None) -> bool:
         start: State = (0, 0, 0, initial)
@@ -92,7 +120,7 @@ class _Search:
                 if after not in seen:
                     seen.add(after)
                     stack.append(after)
-            if len(seen) > LIMIT:
+            if len(seen) > self._limit:
                 raise Undecided(f"{len(self._certain)} certain and {len(self._unknown)} unknown calls")
         return False
 
@@ -101,7 +129,8 @@ class _Search:
         done, window, used, value = state
         until, candidates = self._open(done, window)
         for number in range(bisect_right(self._unknown_called, until)):
-            if not used >> number & 1:
+            earlier = self._earlier[number]
+            if not used >> number & 1 and used & earlier == earlier:
                 _, after = step(self._unknown[number], value)
                 if after != value:  # what changes nothing may as well never have happened
                     yield done, window, used | 1 << number, after

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from random import Random
 
+from proxy.core.collection import Collection
 from proxy.core.document import Document
 from proxy.core.flag import Flag
 from proxy.core.keys import Key
-from proxy.core.ports import Clock
-from proxy.core.stage import Stage
+from proxy.core.ports import Clock, DivergenceLog
+from proxy.core.stage import StoreName
 from proxy.core.version import LEGACY, Record
 from proxy.stores.memory.control import MemoryControl
 from proxy.stores.memory.feed import MemoryFeed
 from proxy.stores.memory.store import MemoryTable
+from tests.simulation.chronicle import Chronicle
 
 
 def virtual_now() -> int:
@@ -51,19 +54,17 @@ class SimulatedClock:
 
 
 class SharedTable(MemoryTable):
-    """Notices when the epoch of a document falls; takes writes that bypass the proxy, as MongoDB does."""
+    """Has its writes chronicled; takes writes that bypass the proxy, as MongoDB does."""
 
-    def __init__(self, name: str, slips: list[str], trace: Callable[[str], None]) -> None:
+    def __init__(self, name: str, chronicle: Chronicle, trace: Callable[[str], None]) -> None:
         super().__init__()
         self.oldest = 0
         self._name = name
-        self._slips = slips
+        self._chronicle = chronicle
         self._trace = trace
 
     def put(self, key: Key, record: Record | None) -> None:
-        known = self.records.get(key)
-        if known and record and record.version.epoch < known.version.epoch:
-            self._slips.append(f"the epoch of {key.values} fell from {known.version} to {record.version}")
+        self._chronicle.stored(self._name, self.records.get(key), record)
         self._store(key, record)
 
     def bypass(self, key: Key, document: Document | None, keeps_version: bool) -> bool:
@@ -76,12 +77,12 @@ class SharedTable(MemoryTable):
         if known is not None and known.is_tombstone:
             return False  # a duplicate key
         if known is None or not keeps_version:
-            record = Record(key, LEGACY, b"", (), document)
+            written = Record(key, LEGACY, b"", (), document)
         else:
-            record = Record(key, known.version, known.op, known.ops, document)
-        if record.version.epoch < self.fence:
+            written = replace(known, document=document)
+        if written.version.epoch < self.fence:
             return False
-        self._store(key, record)
+        self._store(key, written)
         return True
 
     def _store(self, key: Key, record: Record | None) -> None:
@@ -109,34 +110,47 @@ class SharedFeed(MemoryFeed):
         """Only the table knows."""
 
 
-class SharedControl(MemoryControl):
-    """Notices when a flag changes as no flag may; tells how long ago the last change began or ended."""
+Tables = Mapping[StoreName, SharedTable]
 
-    def __init__(self, mongo: SharedTable, slips: list[str], trace: Callable[[str], None]) -> None:
+
+class SharedControl(MemoryControl):
+    """Has its flags chronicled; tells when the last change began or ended."""
+
+    def __init__(self, tables: Tables, chronicle: Chronicle, trace: Callable[[str], None]) -> None:
         super().__init__(virtual_now)
         self._trace = trace
-        self._mongo = mongo
-        self._slips = slips
+        self._tables = tables
+        self._chronicle = chronicle
         self.changed_at = 0.0
-        self.published: list[tuple[int, Stage]] = []
 
     def peek(self, collection: str) -> Flag:
         return self._flags[collection]
+
+    async def create(self, flag: Flag) -> Flag:
+        created = await super().create(flag)
+        self._note(created)
+        return created
 
     async def swap(self, old: Flag, new: Flag) -> Flag | None:
         stored = await super().swap(old, new)
         if stored is not None:
             self.changed_at = asyncio.get_running_loop().time()
-            self._check(old, stored)
+            self._note(stored)
             change = f", changing to {stored.change.target.value}" if stored.change else ""
             self._trace(f"FLAG {stored.epoch} {stored.stage.value}{change}")
         return stored
 
-    def _check(self, old: Flag, new: Flag) -> None:
-        if new.epoch == old.epoch:
-            return
-        self.published.append((new.epoch, new.stage))
-        if new.epoch != old.epoch + 1:
-            self._slips.append(f"epoch {new.epoch} was published after {old.epoch}")
-        if old.stage.changes_primary_to(new.stage) and self._mongo.fence < new.epoch:
-            self._slips.append(f"epoch {new.epoch} was published before its fence")
+    def _note(self, flag: Flag) -> None:
+        primary = self._tables[flag.stage.primary].records
+        self._chronicle.published(flag, self._tables[StoreName.MONGODB].fence, primary)
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """All of it."""
+
+    collection: Collection
+    tables: Tables
+    control: SharedControl
+    divergences: DivergenceLog
+    chronicle: Chronicle

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from tests.simulation.history import Call, Fate, Verb
-from tests.simulation.registers import is_linearizable
+from collections.abc import Iterator
+from itertools import combinations, permutations
+from random import Random
+
+from tests.simulation.history import NEVER, Call, Fate, Verb
+from tests.simulation.registers import is_linearizable, step
 
 
 def call(verb: Verb, called: float, returned: float, fate: Fate = Fate.OK, **rest: int | bool | None) -> Call:
@@ -61,3 +65,48 @@ def test_a_condition_holds_for_one_of_two() -> None:
 def test_a_delete_reports_whether_there_was_something() -> None:
     assert is_linearizable([call(Verb.DELETE, 0, 1, matched=True)], 3, None)
     assert not is_linearizable([call(Verb.DELETE, 0, 1, matched=False)], 3, None)
+
+
+def test_the_search_agrees_with_trying_every_order() -> None:
+    dice = Random("histories")
+    answers = [_agrees(list(_some_calls(dice)), dice) for _ in range(1500)]
+    assert 300 < sum(answers) < 1200  # both answers were asked for
+
+
+def _agrees(calls: list[Call], dice: Random) -> bool:
+    final = [dice.choice([None, 1, 2, 3])] if dice.random() < 0.6 else []
+    answer = is_linearizable(calls, None, *final)
+    assert answer == any(_explains(order, final) for order in _orders(calls)), list(map(str, calls))
+    return answer
+
+
+def _some_calls(dice: Random) -> Iterator[Call]:
+    """A few calls on three values, of which some answers are possible."""
+    for number in range(1, dice.randint(2, 6)):
+        verb = dice.choice([Verb.READ, Verb.PUT, Verb.CHANGE, Verb.DELETE])
+        called, fate = dice.uniform(0, 5), dice.choice([Fate.OK, Fate.OK, Fate.UNKNOWN])
+        made = call(verb, called, called + dice.uniform(0, 3) if fate is Fate.OK else NEVER, fate)
+        made.value = dice.choice([None, 1, 2, 3]) if verb is Verb.READ else number
+        made.expected = dice.choice([1, 2, 3])
+        made.matched = dice.random() < 0.5
+        yield made
+
+
+def _orders(calls: list[Call]) -> Iterator[tuple[Call, ...]]:
+    """Every order that time allows, with any of the unknown calls or none."""
+    certain = [one for one in calls if one.fate is Fate.OK]
+    unknown = [one for one in calls if one.fate is Fate.UNKNOWN and one.verb is not Verb.READ]
+    for amount in range(len(unknown) + 1):
+        for some in combinations(unknown, amount):
+            for order in permutations((*certain, *some)):
+                if all(one.called <= other.returned for one, other in combinations(order, 2)):
+                    yield order
+
+
+def _explains(order: tuple[Call, ...], final: list[int | None]) -> bool:
+    state: int | None = None
+    for one in order:
+        allowed, state = step(one, state)
+        if not allowed:
+            return False
+    return not final or state in final

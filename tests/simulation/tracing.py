@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from tests.simulation import replica
+from tests.simulation.process import running
 from tests.simulation.virtual_time import START
 
 
 class Trace(logging.Handler):
-    """Prints every line with its virtual time and the replica whose code was running; log records too."""
+    """Prints every line with its virtual time and the process that was running; takes log records too."""
 
     def __init__(self, is_on: bool) -> None:
         super().__init__()
@@ -18,9 +18,8 @@ class Trace(logging.Handler):
 
     def __call__(self, line: str) -> None:
         if self.is_on:
-            running = replica.current.get()
-            name = running.name if running else "--"
-            print(f"{asyncio.get_running_loop().time() - START:9.4f} {name:>3} {line}")
+            now, process = asyncio.get_running_loop().time() - START, running.get()
+            print(f"{now:9.4f} {process.name if process else '--':>3} {line}")
 
     def emit(self, record: logging.LogRecord) -> None:
         self(f"{record.name}: {record.getMessage()}")

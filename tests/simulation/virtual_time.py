@@ -1,7 +1,8 @@
 """An event loop whose clock jumps to the next timer: minutes of waiting take milliseconds, repeatably.
 
 What is ready runs in the order in which it became ready; timers run in the order of their time, and of their
-making where the times are equal. There is no I/O, and nothing outside the loop can wake it.
+making where the times are equal. There is no I/O, and nothing outside the loop can wake it. Processes that
+were stopped do not run (see `process`).
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ import contextvars
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar, TypeVarTuple
+
+from tests.simulation.process import running
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 START = 1_800_000_000.0
 """Where virtual time begins: seconds since 1970."""
@@ -38,25 +42,39 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         return self._virtual
 
-    def call_later(  # type: ignore[override]  # callbacks of any arguments
+    def call_soon(
+        self,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Handle:
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_later(
         self,
         delay: float,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         return self.call_at(self._virtual + delay, callback, *args, context=context)
 
-    def call_at(  # type: ignore[override]
+    def call_at(
         self,
         when: float,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         timer = asyncio.TimerHandle(when, callback, args, self, context)
         heapq.heappush(self._timers, (when, next(self._made), timer))
         return timer
+
+    def go_on_with(self, steps: Iterable[asyncio.Handle]) -> None:
+        """Take up what a stopped process was about to do."""
+        self._ready.extend(steps)
 
     def _run_once(self) -> None:
         """What BaseEventLoop calls for ever: the next moment at which anything happens."""
@@ -65,8 +83,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self._advance()
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if not handle.cancelled():
-                handle._run()
+            if not handle._cancelled:
+                context: contextvars.Context = handle._context  # type: ignore[attr-defined]
+                process = context.get(running)
+                if process is None or process.may_take(handle):
+                    handle._run()
 
     def _advance(self) -> None:
         """Go to the next timer that still counts, and have it ready."""
@@ -83,6 +104,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """Cancelled timers are dropped when their time comes."""
+
+
+def virtual_loop() -> VirtualLoop:
+    """The loop that is running."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    return loop
 
 
 def run(main: Coroutine[Any, Any, T], horizon: float) -> T:

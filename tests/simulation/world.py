@@ -7,45 +7,47 @@ is that of the histories, of what the stores hold in the end, and of what no fla
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import itertools
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
 from proxy.core.flag import Flag
 from proxy.core.stage import Stage, StoreName
+from proxy.core.version import Record
 from proxy.reconcile.checkpoint import Health, Place, feed_job
 from proxy.stores.memory.control import MemoryDivergences
 from tests.simulation.bypass import BypassWriter
+from tests.simulation.chronicle import Chronicle
 from tests.simulation.clients import Caller, ListClient, Reader, RegisterClient, Watcher, Worker
-from tests.simulation.documents import COLLECTION, JOBS, LISTS, OLD, REGISTERS, SHARED, legacy
+from tests.simulation.documents import COLLECTION, FOREIGN, JOBS, LISTS, OLD, REGISTERS, SHARED, key, legacy
 from tests.simulation.history import Fate, History
 from tests.simulation.judgement import Remains, judge, unequal_documents
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.operating import Operator
+from tests.simulation.promises import Complaint, Promise
+from tests.simulation.recipes import Recipe
 from tests.simulation.replica import SimulatedReplica
 from tests.simulation.reservations import NOBODY
-from tests.simulation.shared import SharedControl, SharedTable, virtual_now
+from tests.simulation.shared import Shared, SharedControl, SharedTable, virtual_now
 from tests.simulation.tracing import Trace
 
 NAME = COLLECTION.name
-TROUBLE = 21.0
-"""Virtual seconds of traffic under faults."""
 CALM = 60.0
 """Virtual seconds without faults or traffic, in which everything must converge."""
 CROWDED, BUSY = 0.6, 1.0
-"""Virtual seconds after a change of the flag in which clients hardly pause, and then pause little."""
+"""Virtual seconds after a change of the flag in which clients hardly pause, or pause little."""
+ATTENTION = 0.1
+"""Virtual seconds after which a client that pauses looks up."""
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one seed came to. `broken` are promises broken where a client or an operator could see it, `slips`
-    rules that the code broke within; none of either means that all was well."""
+    """What one seed came to; no complaint means that all was well."""
 
     seed: int
-    broken: list[str]
-    slips: list[str]
+    complaints: tuple[Complaint, ...]
     calls: int = 0
     unknown: int = 0
     flips: int = 0
@@ -57,22 +59,23 @@ class Verdict:
 class World:
     """Everything that one seed makes."""
 
-    def __init__(self, seed: int, trace: Trace) -> None:
+    def __init__(self, seed: int, recipe: Recipe, trace: Trace) -> None:
         self.seed = seed
         self.trace = trace
         self.rng = Random(seed)
-        self.slips: list[str] = []
+        self.recipe = recipe
         self.history = History()
-        self.tables = {name: SharedTable(name.value, self.slips, trace) for name in StoreName}
+        self.chronicle = Chronicle(frozenset(map(key, (*SHARED, *FOREIGN))))
+        self.tables = {name: SharedTable(name.value, self.chronicle, trace) for name in StoreName}
         self.mongo = self.tables[StoreName.MONGODB]
-        self.control = SharedControl(self.mongo, self.slips, trace)
-        self.divergences = MemoryDivergences()
-        self.context = contextvars.copy_context()
+        self.control = SharedControl(self.tables, self.chronicle, trace)
+        self.divergences = MemoryDivergences(virtual_now)
         self.replicas: list[SimulatedReplica] = []
-        self.nemesis = Nemesis(self, self._dice())
-        self.operator = Operator(self, self.nemesis, self._dice())
+        self.nemesis = Nemesis(self, self._dice(), self.recipe)
+        self.operator = Operator(self, self.nemesis, self._dice(), self.recipe.route)
         self.bypass = BypassWriter(self._dice(), self.mongo)
         self.expects_change = False
+        self.favourite: SimulatedReplica | None = None
         self._names = itertools.count(1)
 
     def _dice(self) -> Random:
@@ -82,13 +85,20 @@ class World:
         self.nemesis.arm()
         try:
             await self._live()
+            return self._judge()
         finally:
             self.nemesis.disarm()
+            for replica in self.replicas:
+                replica.let_end()
+
+    def _judge(self) -> Verdict:
+        for slip in (slip for replica in self.serving() for slip in replica.broken_tasks()):
+            self.chronicle.complain(Promise.SOUND, slip)
+        remains = Remains(self.history, self.flag(), self.tables, self.bypass.left)
         calls = self.history.calls
         return Verdict(
             self.seed,
-            list(judge(self._remains())),
-            self.slips,
+            (*judge(remains), *self.chronicle.complaints),
             calls=len(calls),
             unknown=sum(call.fate is Fate.UNKNOWN for call in calls),
             flips=self.operator.flips,
@@ -97,15 +107,11 @@ class World:
             history=str(self.history),
         )
 
-    def _remains(self) -> Remains:
-        self.slips += [slip for replica in self.serving() for slip in replica.broken_tasks()]
-        return Remains(self.history, self.flag(), self.tables, self.bypass.left)
-
     async def _live(self) -> None:
         await self._found()
-        for _ in range(3):
+        for _ in range(self.recipe.replicas):
             await self.boot()
-        end = asyncio.get_running_loop().time() + TROUBLE
+        end = asyncio.get_running_loop().time() + self.recipe.length
         clients = self._clients()
         await asyncio.gather(
             *(client.work(end) for client in clients),
@@ -118,7 +124,7 @@ class World:
 
     async def _found(self) -> None:
         """The collection as the seed finds it."""
-        stage = self.rng.choice([Stage.MONGO_ONLY, *[Stage.MONGO_PRIMARY] * 2, Stage.DYNAMO_PRIMARY])
+        stage = self.rng.choice(self.recipe.start)
         flag = Flag(NAME, 1, stage, virtual_now() - 60_000, mirrored_since=1 if stage.mirror else 0)
         await self.control.create(flag)
         old = [legacy(name, n=1) for name in OLD]
@@ -131,26 +137,41 @@ class World:
         await self.control.save_job(feed_job(NAME, 1, place, Health(virtual_now()), {}, virtual_now()))
 
     def _clients(self) -> list[Caller]:
-        registers = [RegisterClient(number, self._dice(), self, REGISTERS) for number in (1, 2, 3)]
-        lists = [ListClient(number, self._dice(), self) for number in (4, 5, 6)]
-        mixed = RegisterClient(7, self._dice(), self, SHARED)
-        watchers = [Watcher(number, self._dice(), self) for number in (10, 11)]
+        """Every client has a number of its own."""
+        recipe, numbers = self.recipe, itertools.count(1)
+        registers, lists = REGISTERS[: recipe.registers], LISTS[: recipe.lists]
+
+        def several(amount: int, make: Callable[[int, Random], Caller]) -> list[Caller]:
+            return [make(number, self._dice()) for number in itertools.islice(numbers, amount)]
+
         return [
-            *registers,
-            *lists,
-            *watchers,
-            mixed,
-            *(Worker(number, self._dice(), self) for number in (8, 9)),
+            *several(
+                recipe.register_clients, lambda n, rng: RegisterClient(n, rng, self, registers, recipe.verbs)
+            ),
+            *several(recipe.list_clients, lambda n, rng: ListClient(n, rng, self, lists)),
+            *several(recipe.mixed_clients, lambda n, rng: RegisterClient(n, rng, self, SHARED)),
+            *several(recipe.watchers, lambda n, rng: Watcher(n, rng, self, lists)),
+            *several(recipe.workers, lambda n, rng: Worker(n, rng, self)),
         ]
 
-    async def boot(self) -> None:
-        """Start a replica; it takes its place in the routing once it has started."""
-        replica = SimulatedReplica(
-            f"r{next(self._names)}", self._dice(), COLLECTION, self.tables, self.control, self.divergences
-        )
-        self.replicas.append(replica)
-        await replica.start()
+    async def boot(self, slowness: float = 0.0) -> None:
+        """Start a replica; it takes its place in the routing once it has started. `slowness` is that of its
+        way to the control store until then."""
+        shared = Shared(COLLECTION, self.tables, self.control, self.divergences, self.chronicle)
+        while True:
+            name = f"r{next(self._names)}"
+            replica = SimulatedReplica(name, self._dice(), shared, self.recipe)
+            replica.links["control"].slowness = slowness
+            self.replicas.append(replica)
+            if await replica.start():
+                break
+            await asyncio.sleep(0.1)
+        replica.links["control"].slowness = 0.0
         self.trace(f"{replica.name} serves")
+
+    def acknowledged(self, record: Record) -> None:
+        """A client was told that this is stored."""
+        self.chronicle.acknowledged(record, self.tables[self.flag().stage.primary].records)
 
     def flag(self) -> Flag:
         return self.control.peek(NAME)
@@ -159,12 +180,24 @@ class World:
         return [replica for replica in self.replicas if replica.is_serving]
 
     def route(self) -> SimulatedReplica | None:
+        """Any that serves; some prefer the favourite, if there is one, when it matters, and one that does not
+        answer is avoided a little."""
         serving = self.serving()
-        return self.rng.choice(serving) if serving else None
+        if not serving:
+            return None
+        if self.favourite in serving and self.is_crowded() and self.rng.random() < 0.4:
+            chosen = self.favourite
+        else:
+            chosen = self.rng.choice(serving)
+        return self.rng.choice(serving) if chosen.process.is_stopped else chosen
 
     async def think(self, rng: Random) -> None:
-        """Clients crowd around the moments that matter."""
-        await asyncio.sleep(rng.expovariate(1 / self._pause()))
+        """Clients crowd around the moments that matter, and come at once when one begins."""
+        patience = rng.expovariate(1.0)
+        while patience > 0.0:
+            pause = self._pause()
+            await asyncio.sleep(min(patience * pause, ATTENTION))
+            patience -= ATTENTION / pause
 
     def is_crowded(self) -> bool:
         """Whether the primary is changing, or has just changed."""
@@ -174,11 +207,12 @@ class World:
     def _pause(self) -> float:
         if self.is_crowded():
             return 0.02
-        return 0.1 if asyncio.get_running_loop().time() - self.control.changed_at < BUSY else 0.9
+        is_busy = asyncio.get_running_loop().time() - self.control.changed_at < BUSY
+        return 0.1 if is_busy else self.recipe.pause
 
     async def _write_past_the_proxy(self, end: float) -> None:
         loop = asyncio.get_running_loop()
-        while loop.time() < end:
+        while self.recipe.bypasses and loop.time() < end:
             await self.think(self.rng)
             self.bypass.act(self.flag())
 
@@ -190,6 +224,7 @@ class World:
         await self.operator.finish()
         while loop.time() < deadline and not self._is_quiet():
             await asyncio.sleep(0.5)
+            await self.operator.finish()  # a lost feed may be noticed late
         await asyncio.sleep(1.5)
 
     def _is_quiet(self) -> bool:
@@ -203,5 +238,5 @@ class World:
         """Every replica's last word on every register and list."""
         for replica in self.serving():
             reader = Reader(1000, self._dice(), self, replica)
-            for name in (*REGISTERS, *LISTS):
+            for name in (*REGISTERS[: self.recipe.registers], *LISTS[: self.recipe.lists]):
                 await reader.read(name)
