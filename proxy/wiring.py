@@ -275,7 +275,8 @@ class App:
         shadow.start()
 
     async def _drain(self, flag: Flag) -> bool:
-        return await self.reconcilers[flag.collection].drain(DRAIN_LIMIT)
+        known = flag.change.started_at if flag.change and flag.change.is_overridden else 0
+        return await self.reconcilers[flag.collection].drain(DRAIN_LIMIT, gaps_known_at=known)
 
     async def _make_ready(self, flag: Flag) -> str:
         """Have our reconciler follow along, so that the drain is quick, and send the canary."""

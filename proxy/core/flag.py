@@ -19,6 +19,7 @@ class Change:
 
     `coordinator` is the replica that drives it until `coordinator_until`, after which another may take over.
     A change that begins a rehearsal goes back by itself `rehearse_ms` after its publication; 0: it stays.
+    `is_overridden` where an operator had it begin past a closed gate.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Change:
     coordinator: str
     coordinator_until: int
     rehearse_ms: int = 0
+    is_overridden: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,7 @@ class Coordinator:
         change = self._change(target, actor, reason, facts.now, rehearse_ms)
         flag.begin(change)  # refuses what no override may allow
         pass_gate(checks, override, reason)
+        change = replace(change, is_overridden=not all(check.passed for check in checks))
         await self._trail.began(flag, change, checks)  # first: nothing is changed without a record
         try:
             task = await self._begin(flag, change)

@@ -158,8 +158,8 @@ class Pipeline:
     async def _attempt(
         self, lane: Lane, published: Published, op: bytes, decide: Decide
     ) -> tuple[Written | None, bool]:
-        """Decide once under one epoch: what was written (None: the primary is fenced), and whether the
-        mirror refused it as too old."""
+        """Decide once under one epoch: what was written (None: the primary is fenced, or may have changed
+        before it refused), and whether the mirror refused it as too old."""
         stamp = Stamp(published.epoch, op, self._clock.now())
         try:
             with self._signals.span(
@@ -169,10 +169,11 @@ class Pipeline:
         except Fenced:
             return None, True
         except (AlreadyExists, Contended):
-            lane.door.require_lease()
+            if not lane.door.confirms(published):
+                return None, True
             raise
-        if not result.matched:
-            lane.door.require_lease()
+        if not result.matched and not lane.door.confirms(published):
+            return None, True
         await faultpoint("pipeline.between_stores")
         try:
             outcome = await lane.mirror.follow(published, result.after)

@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from proxy.core.errors import CrossfadeError
@@ -32,7 +31,8 @@ from proxy.reconcile.checkpoint import (
     secured_job,
     secured_kind,
 )
-from proxy.reconcile.follower import Follower, Lag
+from proxy.reconcile.feed_pass import FeedStatus, Pass
+from proxy.reconcile.follower import Follower
 from proxy.reconcile.lease import Lease
 from proxy.reconcile.quarantine import Quarantine
 from proxy.reconcile.settler import Settler, Superseded
@@ -57,62 +57,6 @@ TIP = 5.0
 """Seconds between two fresh positions while the collection has no mirror."""
 
 
-@dataclass(frozen=True, slots=True)
-class FeedStatus:
-    """What this replica's reconciler does; the numbers are for people and gauges.
-
-    `following` is the store whose feed is followed here, or None; `lag` is None then. `counts` as in
-    `checkpoint`, since the lease was taken up here.
-    """
-
-    is_leading: bool
-    following: StoreName | None
-    lag: Lag | None
-    quarantined: int
-    bypass_at: int
-    message: str
-    counts: MappingProxyType[str, int]
-
-
-@dataclass(slots=True)
-class _Pass:
-    """One pass over a feed with everything it counts."""
-
-    published: Published
-    follower: Follower
-    settler: Settler
-    health: Health
-    before: Counter[str]
-    bypassed_before: int
-    handled: int = 0
-    saved_at: float = 0.0
-    blind: int = 0
-    task: asyncio.Task[None] | None = None
-
-    @property
-    def store(self) -> StoreName:
-        return self.published.stage.primary
-
-    @property
-    def bypass_at(self) -> int:
-        return max(self.settler.bypass_at, self.bypassed_before)
-
-    @property
-    def unsettled(self) -> int:
-        """Events seen so far that cannot reach the mirror."""
-        return self.settler.quarantined + self.follower.blind
-
-    def place(self) -> Place:
-        return Place(self.store, self.follower.applied, self.follower.purged)
-
-    def counts(self) -> Counter[str]:
-        lag = self.follower.lag
-        counts = self.before + self.settler.counts
-        counts["lag_ms"], counts["lag_documents"] = int(lag.seconds * 1000), lag.documents
-        counts["bypass_at"] = self.bypass_at
-        return counts
-
-
 class Reconciler:
     """One collection's reconciler on one replica: `run` it as a task, `drain` it from a cutover."""
 
@@ -120,7 +64,7 @@ class Reconciler:
         self._site = site
         self._door = door
         self._quarantine = Quarantine()
-        self._pass: _Pass | None = None
+        self._pass: Pass | None = None
         self._started = asyncio.Condition()
         self._wake = asyncio.Event()
         self._lease = Lease(site.control, f"reconciler/{site.name}", site.replica, LEASE)
@@ -169,10 +113,14 @@ class Reconciler:
         finally:
             await self._lease.release()
 
-    async def drain(self, timeout: float) -> bool:
+    async def drain(self, timeout: float, *, gaps_known_at: int = 0) -> bool:
         """Wait until the mirror has everything that the primary took before this call, and secure a position
         in each feed. False after `timeout` seconds, or when that cannot be said: a document was refused by
-        the mirror meanwhile, or the feed was lost. True where there is no mirror."""
+        the mirror meanwhile, or the feed was lost. True where there is no mirror.
+
+        A feed of MongoDB that was lost before counts too, until a verify: the gate may have been passed
+        before that. Gaps declared before `gaps_known_at` (milliseconds) an operator has taken upon himself.
+        DynamoDB's own feed may be lost, for MongoDB has what was acknowledged."""
         mirror = self._door.published.stage.mirror
         if mirror is None:
             return True
@@ -180,22 +128,27 @@ class Reconciler:
         self.attend(timeout + 1.0)
         try:
             async with asyncio.timeout(timeout):
-                refused, _ = await asyncio.gather(self._pass_marker(), self._secure_both())
+                (refused, followed), _ = await asyncio.gather(self._pass_marker(), self._secure_both())
         except (TimeoutError, CrossfadeError, FeedLost) as error:
             _log.warning("draining %s did not end: %r", self._site.name, error)
             return False
         if refused:
             _log.warning("draining %s: %d documents cannot reach the mirror", self._site.name, refused)
+        is_new = followed.is_torn and followed.health.since >= gaps_known_at
+        if is_new and followed.store is StoreName.MONGODB:
+            _log.warning("draining %s: %s", self._site.name, followed.health.message)
+            return False
         return not refused and gaps == self._gaps
 
-    async def _pass_marker(self) -> int:
-        """Wait until everything before now is settled; how many documents were refused or not named."""
+    async def _pass_marker(self) -> tuple[int, Pass]:
+        """Wait until everything before now is settled; how many documents were refused or not named, and in
+        which pass."""
         while True:
             now = await self._following()
             before = now.unsettled
             marker = await self._site.feeds[now.store].mark()
             if await now.follower.wait_for(marker):
-                return now.unsettled - before
+                return now.unsettled - before, now
 
     async def _secure_both(self) -> None:
         """Any position of this epoch is older than the next publication; a recent one is read up soon."""
@@ -211,7 +164,7 @@ class Reconciler:
         job = secured_job(site.name, self._door.published.epoch, store, position, site.clock.now())
         await site.control.save_job(job)
 
-    async def _following(self) -> _Pass:
+    async def _following(self) -> Pass:
         """The running pass over the feed of the primary that is published."""
         async with self._started:
             await self._started.wait_for(self._is_following)
@@ -280,11 +233,11 @@ class Reconciler:
         if not now.task.cancelled() and (error := now.task.exception()):
             raise error
 
-    async def _follow_tail(self, now: _Pass) -> None:
+    async def _follow_tail(self, now: Pass) -> None:
         if now.store is StoreName.MONGODB:
             await follow_tail(self._site, now.settler)
 
-    async def _tend(self, now: _Pass) -> None:
+    async def _tend(self, now: Pass) -> None:
         """Watch stage and lease, and save positions, until this pass is over."""
         assert now.task is not None
         while not now.task.done():
@@ -297,7 +250,7 @@ class Reconciler:
             if self._lease.is_held:
                 await self._save(now)
 
-    async def _start_pass(self, published: Published) -> _Pass:
+    async def _start_pass(self, published: Published) -> Pass:
         site, store = self._site, published.stage.primary
         job = await site.control.job(site.name, KIND)
         place = place_in(job, store)
@@ -312,7 +265,7 @@ class Reconciler:
         purged = place.purged if self._lease.is_held else place.applied
         follower = Follower(site.feeds[store], place.applied, purged, settler.settle, site.clock)
         counts = Counter(job.counts if job else {})
-        return _Pass(published, follower, settler, health, counts, counts["bypass_at"])
+        return Pass(published, follower, settler, health, counts, counts["bypass_at"])
 
     async def _begin_anew(
         self, published: Published, job: Job | None, health: Health
@@ -326,7 +279,7 @@ class Reconciler:
         await self._save_place(published, place, health, Counter(job.counts if job else {}))
         return place, health
 
-    async def _save(self, now: _Pass) -> None:
+    async def _save(self, now: Pass) -> None:
         """Save the position soon after something was done, and from time to time otherwise."""
         handled, waited = now.follower.handled, _seconds() - now.saved_at
         if waited < (SIGN_OF_LIFE if handled == now.handled else CHECKPOINT):
@@ -378,7 +331,7 @@ class Reconciler:
         _log.error("the mirror of %s may have missed changes: %s", self._site.name, message)
         return Health(self._site.clock.now(), message)
 
-    async def _announce(self, now: _Pass) -> None:
+    async def _announce(self, now: Pass) -> None:
         self._pass = now
         async with self._started:
             self._started.notify_all()

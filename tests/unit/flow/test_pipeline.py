@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.core.errors import AlreadyExists, CrossfadeError, NotFound, Outcome, Reason, Unavailable
+from proxy.core.errors import AlreadyExists, Contended, CrossfadeError, NotFound, Outcome, Reason, Unavailable
 from proxy.core.exchange import ApplyResult
 from proxy.core.filter import And, Comparator, Compare
 from proxy.core.planner import plan
 from proxy.core.query import Order, PageRequest
 from proxy.core.stage import Stage
 from proxy.core.update import Inc, Set
-from proxy.core.version import Record, Version
-from proxy.core.write import Delete, Modify
+from proxy.core.version import Record, Stamp, Version
+from proxy.core.write import NOT_MATCHED, Command, Delete, Modify, WriteResult
 from proxy.flow.breaker import Breaker, BreakerState
 from proxy.flow.mirror import MirrorOutcome
 from tests.fixtures.memory_world import World, world
@@ -230,6 +230,29 @@ async def test_a_condition_that_is_false_is_told_only_while_the_lease_holds() ->
         with pytest.raises(Unavailable) as failure:
             await w.app.pipeline.write("jobs", Modify(w.key("nobody"), (Inc("n", 1),)))
         assert failure.value.outcome is Outcome.NOT_APPLIED
+
+
+@pytest.mark.parametrize("refusal", [None, AlreadyExists("it is there"), Contended("too many")])
+async def test_a_refusal_that_a_change_of_the_primary_overtook_is_decided_anew(
+    refusal: CrossfadeError | None,
+) -> None:
+    """A replica that stood still asked a store which was the primary no more, and has a good lease again."""
+    async with world(Stage.DYNAMO_PRIMARY) as w:
+        await w.app.pipeline.write("jobs", w.insert("a", n=1))
+
+        async def refuse_late(command: Command, stamp: Stamp) -> WriteResult:
+            await w.publish(Stage.MONGO_PRIMARY)
+            await until(lambda: w.app.membership.doors["jobs"].published.epoch == 2)
+            if refusal:
+                raise refusal
+            return NOT_MATCHED
+
+        w.dynamo.write = refuse_late  # type: ignore[method-assign]
+        written = await w.app.pipeline.write("jobs", Modify(w.key("a"), (Inc("n", 1),)))
+        assert written.result.matched
+        after = written.result.after
+        assert after and after.document and after.document.fields["n"] == 2
+        assert after.version.epoch == 2
 
 
 async def test_refusals_are_typed_and_carry_the_op() -> None:

@@ -270,7 +270,9 @@ async def test_a_lost_feed_is_an_alarm_until_a_verify_that_began_after_it(yard: 
 
         await until(is_alarmed)
         assert "full verify" in (await feed_job(yard)).message
-        assert await reconciler.drain(5), "new writes are mirrored all the same"
+        assert not await reconciler.drain(5), "a change that began before the gap is not let through"
+        known = await yard.control.now() + 1
+        assert await reconciler.drain(5, gaps_known_at=known), "new writes are mirrored all the same"
         await save_verify(yard, started_at=before - 1000)
         await asyncio.sleep(0.1)
         assert await is_alarmed(), "a verify from before the gap has seen nothing of it"
@@ -301,7 +303,10 @@ async def test_a_drain_does_not_pass_over_a_gap(yard: Yard) -> None:
 
         yard.feeds[StoreName.MONGODB].mark = lose_and_mark  # type: ignore[method-assign]
         assert not await reconciler.drain(5)
-        assert await reconciler.drain(5), "the next one passes, and the gate knows of the gap"
+        assert not await reconciler.drain(5), "nor does the next one, for the gate was passed before"
+        await save_verify(yard, started_at=await yard.control.now() + 1)
+        await until(lambda: reconciler.status().message == "")
+        assert await reconciler.drain(5)
 
 
 async def test_mirror_writes_that_come_late_change_nothing(yard: Yard) -> None:
