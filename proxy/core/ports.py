@@ -342,10 +342,6 @@ class Door(Protocol):
         """
         ...
 
-    def require_lease(self) -> None:
-        """Raises Unavailable when a change of the primary may have passed this replica by."""
-        ...
-
     async def learn_beyond(self, epoch: int) -> None:
         """Wait until a newer epoch than this is known. Raises Unavailable (FENCED) when it does not come."""
         ...
