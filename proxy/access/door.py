@@ -43,14 +43,21 @@ class DoorSettings:
 class Door:
     """Identifies callers and knows their roles (a `core.identity.Doorkeeper`)."""
 
-    def __init__(self, settings: DoorSettings, read_policy: Callable[[str], Policy]) -> None:
-        """Reads everything once. Raises AccessError, or what `read_policy` raises."""
+    def __init__(
+        self,
+        settings: DoorSettings,
+        read_policy: Callable[[str], Policy],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Reads everything once; `now` tells seconds since 1970. Raises AccessError, or what `read_policy`
+        raises."""
         path = settings.policy
         self._policy = Kept((path,), lambda: read_policy(path))
         self._tokens: Kept[Mapping[str, str]] | None = None
         if settings.tokens:
             self._tokens = Kept((settings.tokens,), lambda: read_tokens(settings.tokens))
         self._signed = SignedTokens(settings.issuer) if settings.issuer else None
+        self._now = now
         self._known: OrderedDict[str, tuple[Identity, float]] = OrderedDict()
 
     async def identify(self, proof: Proof) -> Identity:
@@ -93,7 +100,7 @@ class Door:
     async def _identify_token(self, token: str) -> Identity:
         digest = digest_of(token)
         known = self._known.get(digest)
-        if known is not None and known[1] > time.time():
+        if known is not None and known[1] > self._now():
             return known[0]
         identity, until = await self._verify(token, digest)
         self._known[digest] = identity, until
