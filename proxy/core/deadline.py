@@ -27,3 +27,9 @@ def seconds_left() -> float | None:
     """Seconds until the call must be answered, a millisecond at least; None where there is no deadline."""
     ends = _ends.get()
     return None if ends is None else max(0.001, ends - time.monotonic())
+
+
+def milliseconds_left() -> int | None:
+    """The same in whole milliseconds, as MongoDB counts them."""
+    left = seconds_left()
+    return None if left is None else max(1, int(left * 1000))

@@ -15,6 +15,7 @@ from proxy.api.deadline import Limit
 from proxy.core import deadline
 from proxy.core.errors import CrossfadeError, DeadlineExceeded, Outcome
 from proxy.core.filter import Comparator, Compare
+from proxy.core.keys import Key
 from proxy.core.planner import plan
 from proxy.core.query import PageRequest
 from proxy.stores.dynamo.transport import DynamoSettings, Transport
@@ -22,6 +23,7 @@ from proxy.stores.mongo.store import MongoStore
 from tests.unit.api.samples import JOBS
 
 PLAN = plan(JOBS, Compare("tenant", Comparator.EQ, "t"))
+KEY, OTHER = Key(("t", "a")), Key(("t", "b"))
 
 
 class Commands(monitoring.CommandListener):
@@ -57,12 +59,15 @@ async def test_mongodb_is_told_how_long_a_read_may_take(
         async with Limit(7.0, Outcome.NOT_APPLIED):
             await store.find(PLAN, PageRequest(10))
             await store.count(PLAN, 100)
+            for keys in ([KEY], [KEY, OTHER]):
+                await store.get(keys)
         told = commands.limits[:]
         await store.find(PLAN, PageRequest(10))
+        await store.get([KEY])
         await client.drop_database(unique_name)
-    assert {name for name, _ in told} == {"find", "aggregate"}
+    assert [name for name, _ in told] == ["find", "aggregate", "find", "find"]
     assert all(limit is not None and 0 < limit <= 7000 for _, limit in told)
-    assert commands.limits[-1] == ("find", None), "what runs for no call has no deadline"
+    assert commands.limits[-2:] == [("find", None)] * 2, "what runs for no call has no deadline"
 
 
 async def test_a_write_is_not_cut_off_by_the_store() -> None:

@@ -20,8 +20,9 @@ from proxy.core.silence import SilentSignals
 from proxy.core.stage import Stage, StoreName
 from proxy.core.version import Stamp
 from proxy.core.write import Insert
+from proxy.stores.dynamo.failures import Reply
 from proxy.stores.dynamo.finals import DynamoFinals
-from proxy.stores.dynamo.transport import DynamoSettings, Transport
+from proxy.stores.dynamo.transport import Attempt, DynamoSettings, Intercept, Request, Transport
 from proxy.wiring import App, build
 
 NOWHERE_MONGODB = "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=200&directConnection=true"
@@ -109,11 +110,46 @@ async def test_an_absent_dynamodb_keeps_no_proxy_from_starting_on_mongodb(config
 
 
 async def test_replicas_that_learn_of_the_end_at_once_all_keep_it(config: ProxyConfig) -> None:
-    transport = Transport(DynamoSettings(endpoint=config.dynamodb_endpoint))
     flag = Flag("things", 9, Stage.DYNAMO_ONLY, 1, serial=12)
+    for number in range(3):
+        async with keepers(config, f"race{number}") as all_of_them:
+            await asyncio.gather(*(one.record(flag) for one in all_of_them))
+            assert await all_of_them[0].flags() == [flag]
+
+
+async def test_a_table_that_another_replica_is_making_is_waited_for(config: ProxyConfig) -> None:
+    """As the service has it: for a while there is no table, then one that cannot be written to yet."""
+    told = iter((None, None, "CREATING", "CREATING"))
+    calls: list[str] = []
+
+    async def making(operation: str, request: Request, attempt: Attempt) -> Reply:
+        calls.append(operation)
+        if operation == "CreateTable" and len(calls) > 2:
+            return Reply(400, {"__type": "x#ResourceInUseException", "message": "preexisting table"})
+        reply = await attempt(operation, request)
+        if operation != "DescribeTable" or (status := next(told, "ACTIVE")) == "ACTIVE":
+            return reply
+        if status is None:
+            return Reply(400, {"__type": "x#ResourceNotFoundException", "message": "no table"})
+        return Reply(200, {"Table": {"TableStatus": status}})
+
+    flag = Flag("things", 9, Stage.DYNAMO_ONLY, 1, serial=12)
+    async with keepers(config, "making", making) as (keeper, *_):
+        await keeper.record(flag)
+        looks = ["DescribeTable", "CreateTable"] * 2 + ["DescribeTable"] * 3
+        assert calls == [*looks, "PutItem"]
+        assert await keeper.flags() == [flag]
+
+
+@asynccontextmanager
+async def keepers(
+    config: ProxyConfig, name: str, intercept: Intercept | None = None
+) -> AsyncIterator[list[DynamoFinals]]:
+    """Eight replicas' keepers of one table, which is removed at the end."""
+    table = f"{config.control_database}_{name}"
+    transport = Transport(DynamoSettings(endpoint=config.dynamodb_endpoint), intercept)
     try:
-        keepers = [DynamoFinals(transport, f"{config.control_database}_race") for _ in range(8)]
-        await asyncio.gather(*(one.record(flag) for one in keepers))
-        assert await keepers[0].flags() == [flag]
+        yield [DynamoFinals(transport, table) for _ in range(8)]
     finally:
+        await transport.call("DeleteTable", {"TableName": table})
         await transport.close()

@@ -5,13 +5,18 @@ One small table for all collections; an item is written once and never changes: 
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Any
 
-from proxy.core.errors import Refused
+from proxy.core.errors import Refused, Unavailable
 from proxy.core.flag import Flag
 from proxy.core.stage import Stage
 from proxy.stores.dynamo.failures import ConditionFailed
 from proxy.stores.dynamo.transport import Transport
+
+PATIENCE, POLL = 60.0, 0.1
+"""Seconds that the table may take to become active, and between two looks at it."""
 
 _NUMBERS = ("epoch", "published_at", "serial")
 
@@ -55,6 +60,29 @@ class DynamoFinals:
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     async def _prepare(self) -> None:
+        """Return once the table can be written to. Raises Unavailable if that takes longer than PATIENCE.
+
+        Every replica that learns of the first flag comes here at once: one of them makes the table, and the
+        others are told that it is there already, or that it is in the making.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while (status := await self._status()) != "ACTIVE":
+            if time.monotonic() > deadline:
+                raise Unavailable(f"the DynamoDB table {self._table} does not become active")
+            if not status and await self._create():
+                continue
+            await asyncio.sleep(POLL)
+
+    async def _status(self) -> str:
+        """What DynamoDB says of the table; nothing while there is none."""
+        try:
+            answer = await self._transport.call("DescribeTable", {"TableName": self._table})
+        except Refused:
+            return ""
+        return str(answer["Table"]["TableStatus"])
+
+    async def _create(self) -> bool:
+        """False where another replica was quicker."""
         definition = {
             "TableName": self._table,
             "BillingMode": "PAY_PER_REQUEST",
@@ -62,16 +90,10 @@ class DynamoFinals:
             "KeySchema": [{"AttributeName": "collection", "KeyType": "HASH"}],
         }
         try:
-            await self._transport.call("DescribeTable", {"TableName": self._table})
-        except Refused:
-            await self._create(definition)
-
-    async def _create(self, definition: dict[str, Any]) -> None:
-        """Every replica that learns of the first flag comes here at once: one of them makes the table."""
-        try:
             await self._transport.call("CreateTable", definition, timeout=30)
         except Refused:
-            await self._transport.call("DescribeTable", {"TableName": self._table})
+            return False
+        return True
 
 
 def _flag_of(item: dict[str, Any]) -> Flag:

@@ -20,6 +20,7 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from proxy.core.collection import Collection
+from proxy.core.deadline import milliseconds_left
 from proxy.core.errors import CrossfadeError, Fenced
 from proxy.core.keys import Key
 from proxy.core.ports import Limits
@@ -64,9 +65,9 @@ class Access:
         return None if raw is None else Held(self.codec.decode(raw), raw)
 
     async def read_committed(self, key: Key) -> Record | None:
-        """The newest majority-committed state of a key."""
+        """The newest majority-committed state of a key; MongoDB is told of the deadline of the call at hand."""
         with Translated():
-            raw = await self.committed.find_one(self.query(key))
+            raw = await self.committed.find_one(self.query(key), max_time_ms=milliseconds_left())
         return None if raw is None else self.codec.decode(raw)
 
 

@@ -22,7 +22,7 @@ from pymongo.asynchronous.cursor import AsyncCursor
 from pymongo.errors import OperationFailure
 
 from proxy.core.collection import Collection, Index, KeyField
-from proxy.core.deadline import seconds_left
+from proxy.core.deadline import milliseconds_left
 from proxy.core.document import Value
 from proxy.core.filter import Comparator, Compare, Filter, Prefix
 from proxy.core.keys import Key, conjuncts, typed
@@ -121,9 +121,7 @@ async def first_documents(access: Access, plan: Plan, limit: int) -> list[Held]:
 async def fetch(cursor: AsyncCursor[RawBSONDocument]) -> list[RawBSONDocument]:
     """All documents of a cursor, within the deadline of the call; an empty range, which MongoDB refuses, has
     none."""
-    left = seconds_left()
-    if left is not None:
-        cursor.max_time_ms(max(1, int(left * 1000)))
+    cursor.max_time_ms(milliseconds_left())
     with Translated():
         try:
             return await cursor.to_list()

@@ -13,7 +13,7 @@ from typing import Any
 import bson
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
-from proxy.core.deadline import seconds_left
+from proxy.core.deadline import milliseconds_left
 from proxy.core.document import OPTIONS, Value
 from proxy.core.errors import Reason, Refused
 from proxy.core.exchange import Page, Segment
@@ -153,8 +153,8 @@ class Reader:
 
 
 def _within_deadline() -> dict[str, Any]:
-    left = seconds_left()
-    return {} if left is None else {"maxTimeMS": max(1, int(left * 1000))}
+    left = milliseconds_left()
+    return {} if left is None else {"maxTimeMS": left}
 
 
 def _position(plan: Plan, record: Record) -> Position:
