@@ -195,7 +195,13 @@ async def _kept_fresh(gates: Gates) -> AsyncIterator[None]:
 def _server_of(config: ProxyConfig, app: App, signals: Telemetry | Silence, gates: Gates) -> Server:
     storage = StorageServicer(app.pipeline, config.page_token_key, config.default_deadline)
     migration = MigrationServicer(
-        app.overview, app.coordinator, app.divergences, app.workshop, app.mender, config.replica_id
+        app.overview,
+        app.coordinator,
+        app.divergences,
+        app.workshop,
+        app.mender,
+        config.replica_id,
+        config.page_token_key,
     )
     settings = ServerSettings(config.listen, reuse_port=config.reuse_port, grace=config.grace_seconds)
     return Server(

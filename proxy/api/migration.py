@@ -13,7 +13,7 @@ from crossfade.v1 import migration_pb2_grpc
 from proxy.api.admission import caller
 from proxy.api.interceptors import DetailedError
 from proxy.api.translate import audit, divergences, jobs, operations, rehearsals, repairs
-from proxy.api.translate.paging import place_of, read_page, row_of, seal
+from proxy.api.translate.paging import Pages, place_of, row_of
 from proxy.core.errors import NotFound, Reason, Refused
 from proxy.core.exchange import DivergenceQuery
 from proxy.core.flag import Job, Replica
@@ -63,7 +63,10 @@ class Mender(Protocol):
 
 
 class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
-    """Serves operators; raises `core.errors`, which the interceptor maps. `replica_id` is this replica."""
+    """Serves operators; raises `core.errors`, which the interceptor maps.
+
+    `replica_id` is this replica; `page_key` the secret that makes page tokens, the same in all replicas.
+    """
 
     def __init__(
         self,
@@ -73,7 +76,9 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
         workshop: Workshop,
         mender: Mender,
         replica_id: str,
+        page_key: bytes,
     ) -> None:
+        self._pages = Pages(page_key)
         self._mender = mender
         self._workshop = workshop
         self._overview = overview
@@ -85,13 +90,13 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
     async def ListCollections(
         self, request: pb.ListCollectionsRequest, context: Any
     ) -> pb.ListCollectionsResponse:
-        size, after = read_page(request)
+        size, after = self._pages.read(request)
         statuses = [s for s in await self._seen() if s.collection.name > after]
         response = pb.ListCollectionsResponse()
         for status in statuses[:size]:
             self._write(response.collections.add(), status)
         if len(statuses) > size:
-            response.next_page_token = seal(statuses[size - 1].collection.name)
+            response.next_page_token = self._pages.seal(request, statuses[size - 1].collection.name)
         return response
 
     async def GetCollection(self, request: pb.GetCollectionRequest, context: Any) -> pb.Collection:
@@ -119,10 +124,11 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
         return response
 
     async def Repair(self, request: pb.RepairRequest, context: Any) -> pb.RepairResponse:
-        query, ids, actor = repairs.read_query(request), tuple(request.divergences), _actor_of(context)
+        query, ids = repairs.read_query(request, self._pages), tuple(request.divergences)
+        actor = _actor_of(context)
         report = await self._mender.repair(query, ids, by_verify=request.last_verify, actor=actor)
         response = pb.RepairResponse()
-        repairs.write_report(response, report)
+        repairs.write_report(response, report, request, self._pages)
         return response
 
     async def ExplainDivergence(self, request: pb.ExplainDivergenceRequest, context: Any) -> pb.Explanation:
@@ -154,20 +160,20 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
     async def ListAuditEntries(
         self, request: pb.ListAuditEntriesRequest, context: Any
     ) -> pb.ListAuditEntriesResponse:
-        size, token = read_page(request)
+        size, token = self._pages.read(request)
         until, told = place_of(token) if token else (None, 0)
         found = (await self._overview.audit(request.collection, told + size + 1, until))[told:]
         response = pb.ListAuditEntriesResponse()
         for entry in found[:size]:
             audit.write_entry(response.entries.add(), entry)
         if len(found) > size:
-            response.next_page_token = seal(audit.place_after(found[:size], until, told))
+            response.next_page_token = self._pages.seal(request, audit.place_after(found[:size], until, told))
         return response
 
     async def ListDivergences(
         self, request: pb.ListDivergencesRequest, context: Any
     ) -> pb.ListDivergencesResponse:
-        size, after = read_page(request)
+        size, after = self._pages.read(request)
         query = DivergenceQuery(
             collection=request.collection,
             kind=operations.read_kind(request.kind),
@@ -181,11 +187,11 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
             divergences.write_divergence(response.divergences.add(), divergence)
         if len(found) > size:
             last = found[size - 1]
-            response.next_page_token = seal(json.dumps([last.last_seen, last.id]))
+            response.next_page_token = self._pages.seal(request, json.dumps([last.last_seen, last.id]))
         return response
 
     async def ListReplicas(self, request: pb.ListReplicasRequest, context: Any) -> pb.ListReplicasResponse:
-        size, after = read_page(request)
+        size, after = self._pages.read(request)
         replicas = sorted(await self._overview.replicas(), key=lambda replica: replica.id)
         replicas = [replica for replica in replicas if replica.id > after]
         flags = await self._statuses()
@@ -193,7 +199,7 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
         for replica in replicas[:size]:
             operations.write_replica(response.replicas.add(), _as_seen(replica), flags)
         if len(replicas) > size:
-            response.next_page_token = seal(replicas[size - 1].id)
+            response.next_page_token = self._pages.seal(request, replicas[size - 1].id)
         return response
 
     async def GetReplica(self, request: pb.GetReplicaRequest, context: Any) -> pb.Replica:

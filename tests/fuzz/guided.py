@@ -23,9 +23,9 @@ from hypothesis.errors import HypothesisWarning
 from tests.fuzz import grammar
 
 with atheris.instrument_imports(include=["proxy"]):
-    from crossfade.v1 import document_pb2, storage_pb2
+    from crossfade.v1 import document_pb2, migration_pb2, storage_pb2
     from proxy.api.translate.documents import read_document, write_document
-    from proxy.api.translate.paging import place_of, read_page, row_of
+    from proxy.api.translate.paging import Pages, place_of, row_of
     from proxy.api.translate.targets import read_condition
     from proxy.api.translate.updates import read_update
     from proxy.core.document import Document
@@ -44,6 +44,7 @@ with atheris.instrument_imports(include=["proxy"]):
 PLACE = twin("guided", "guided")
 CODEC = Codec(PLACE)
 PLAN = plan(PLACE, EVERYTHING)
+SECRET = b"k" * 32
 SAMPLE = {"tenant": "t", "area": "a", "name": "n", "part": 1, "a": {"b": [1, "x", None]}, "c": [{"b": 1.5}]}
 
 
@@ -77,13 +78,21 @@ def tokens(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     with contextlib.suppress(CrossfadeError):
         parse_etag(text)
-    with contextlib.suppress(CrossfadeError):
-        _, told = read_page(storage_pb2.QueryRequest(page_token=text))
-        for read in (row_of, place_of):
-            with contextlib.suppress(CrossfadeError):
-                read(told)
-    decode_token(b"k" * 32, PLACE.name, PLAN, text)
-    raise AssertionError("a made-up token was taken")
+    for read in (row_of, place_of):
+        with contextlib.suppress(CrossfadeError):
+            read(text)
+    for refuse in (_read_list_token, _read_token):
+        with contextlib.suppress(CrossfadeError):
+            refuse(text)
+            raise AssertionError("a made-up token was taken")
+
+
+def _read_list_token(text: str) -> None:
+    Pages(SECRET).read(migration_pb2.ListDivergencesRequest(page_token=text or "x"))
+
+
+def _read_token(text: str) -> None:
+    decode_token(SECRET, PLACE.name, PLAN, text)
 
 
 def keys(data: bytes) -> None:

@@ -214,7 +214,7 @@ async def opened(mongodb_uri: str, dynamodb_endpoint: str) -> AsyncIterator[Twin
         await app.prepare()
         await app.start()
         migration = MigrationServicer(
-            app.overview, app.coordinator, app.divergences, app.workshop, app.mender, "fuzz"
+            app.overview, app.coordinator, app.divergences, app.workshop, app.mender, "fuzz", PAGE_KEY
         )
         server = Server(
             StorageServicer(app.pipeline, PAGE_KEY), migration, Silence(), ServerSettings("127.0.0.1:0")

@@ -105,7 +105,9 @@ def servicers(app: App, *, is_working: bool = False) -> tuple[StorageServicer, M
     workshop = app.workshop if is_working else IdleWorkshop()
     return (
         StorageServicer(app.pipeline, PAGE_KEY),
-        MigrationServicer(app.overview, app.coordinator, app.divergences, workshop, app.mender, "replica-1"),
+        MigrationServicer(
+            app.overview, app.coordinator, app.divergences, workshop, app.mender, "replica-1", PAGE_KEY
+        ),
     )
 
 
@@ -119,6 +121,7 @@ async def serving(
     certificates: Certificates | None = None,
     is_working: bool = False,
     crowd: Crowd | None = None,
+    signals: Silence | None = None,
 ) -> AsyncIterator[Served]:
     """A proxy that serves (and works at jobs, if wanted), and is drained afterwards. The channel is in the
     clear, and shows no token."""
@@ -129,7 +132,7 @@ async def serving(
     await app.start()
     server = Server(
         *servicers(app, is_working=is_working),
-        Silence(),
+        signals or Silence(),
         ServerSettings(address="127.0.0.1:0", grace=1.0, access_log=AccessLog.ERRORS),
         door=door,
         certificates=certificates,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import base64
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import grpc
 import pytest
@@ -192,11 +194,48 @@ async def test_a_divergence_shows_both_sides_but_nothing_redacted(proxy: Served)
     assert read_value(long.primary) == '{"$binary": "AAAA…'
 
 
-@pytest.mark.parametrize("token", ["!", "AAAA", "WzEsMl0", "bm9wZQ"])
-async def test_a_bad_token_of_a_list_is_refused(proxy: Served, token: str) -> None:
+def unauthenticated(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "token", ["!", "AAAA", unauthenticated('[9, "d9"]'), unauthenticated('[9, "d9"]' + "x" * 16)]
+)
+async def test_a_token_that_was_made_up_is_refused_by_every_list(proxy: Served, token: str) -> None:
+    for call, request in (
+        (proxy.migration.ListCollections, pb.ListCollectionsRequest()),
+        (proxy.migration.ListDivergences, pb.ListDivergencesRequest()),
+        (proxy.migration.ListAuditEntries, pb.ListAuditEntriesRequest()),
+        (proxy.migration.ListReplicas, pb.ListReplicasRequest()),
+        (proxy.migration.Repair, pb.RepairRequest(collection="jobs")),
+    ):
+        request.page_token = token
+        assert await reason_of(call, request) == error_pb2.ERROR_REASON_INVALID_PAGE_TOKEN
+
+
+async def test_a_token_of_a_list_is_good_for_that_list_alone(proxy: Served) -> None:
+    for number in range(3):
+        await proxy.app.divergences.record(divergence(number))
+    request = pb.ListDivergencesRequest(collection="jobs", page_size=1)
+    token = (await proxy.migration.ListDivergences(request)).next_page_token
+    good = pb.ListDivergencesRequest(collection="jobs", page_size=5, page_token=token)
+    assert [found.id for found in (await proxy.migration.ListDivergences(good)).divergences] == ["d1", "d0"]
+    bent = token[:5] + ("A" if token[5] != "A" else "B") + token[6:]
+    for call, other in (
+        (proxy.migration.ListDivergences, pb.ListDivergencesRequest(collection="jobs", page_token=bent)),
+        (proxy.migration.ListDivergences, pb.ListDivergencesRequest(page_token=token)),
+        (proxy.migration.ListDivergences, pb.ListDivergencesRequest(collection="numbered", page_token=token)),
+        (proxy.migration.ListAuditEntries, pb.ListAuditEntriesRequest(collection="jobs", page_token=token)),
+        (proxy.migration.Repair, pb.RepairRequest(collection="jobs", page_token=token)),
+    ):
+        assert await reason_of(call, other) == error_pb2.ERROR_REASON_INVALID_PAGE_TOKEN
+
+
+async def reason_of(call: Callable[..., Any], request: Any) -> int:
+    """The reason why a call is refused."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await proxy.migration.ListDivergences(pb.ListDivergencesRequest(page_token=token))
-    assert detail_in(caught.value).reason == error_pb2.ERROR_REASON_INVALID_PAGE_TOKEN
+        await call(request)
+    return detail_in(caught.value).reason
 
 
 async def test_replicas_tell_what_they_act_upon(proxy: Served) -> None:

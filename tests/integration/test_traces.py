@@ -75,7 +75,7 @@ async def tracing(file: Path, name: str, mongodb: str, dynamodb: str) -> AsyncIt
         await app.start()
         storage = StorageServicer(app.pipeline, b"k" * 32, 30.0)
         migration = MigrationServicer(
-            app.overview, app.coordinator, app.divergences, app.workshop, app.mender, name
+            app.overview, app.coordinator, app.divergences, app.workshop, app.mender, name, b"k" * 32
         )
         server = Server(storage, migration, telemetry, ServerSettings("127.0.0.1:0"))
         await server.start()

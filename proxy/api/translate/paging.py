@@ -1,11 +1,20 @@
-"""Pages of the operators' lists: their sizes, and tokens that say where to go on."""
+"""Pages of the operators' lists: their sizes, and tokens that say where to go on.
+
+Invariant: a token is good for the list and the conditions that it was given for, and nobody makes one but a
+replica that has the secret.
+"""
 
 from __future__ import annotations
 
 import base64
+import copy
+import hashlib
+import hmac
 import json
-from typing import Protocol
+from dataclasses import dataclass
+from typing import TypeAlias
 
+from crossfade.v1 import migration_pb2 as pb
 from proxy.api.translate.fault import fault
 from proxy.api.translate.targets import read_size
 from proxy.core.errors import Reason
@@ -14,22 +23,53 @@ PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1000
 
 
-class PageOfList(Protocol):
-    """A request for one page of a list."""
+_TAG_BYTES = 16
 
-    page_size: int
-    page_token: str
+PageOfList: TypeAlias = (
+    pb.ListCollectionsRequest
+    | pb.ListAuditEntriesRequest
+    | pb.ListDivergencesRequest
+    | pb.ListReplicasRequest
+    | pb.RepairRequest
+)
+"""A request for one page of a list."""
 
 
-def read_page(request: PageOfList) -> tuple[int, str]:
-    """The page's size, and what its token holds. Raises BadRequest for a token of something else."""
-    size = read_size(request.page_size, "page_size") or PAGE_SIZE
-    return min(size, MAX_PAGE_SIZE), _unseal(request.page_token)
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Reads and makes the tokens of all lists; `secret` is the same in all replicas."""
 
+    secret: bytes
 
-def seal(text: str) -> str:
-    """A token that holds a text."""
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    def read(self, request: PageOfList) -> tuple[int, str]:
+        """The page's size, and what its token holds ("" without one). Raises BadRequest for a token that was
+        not given for this list and these conditions."""
+        size = read_size(request.page_size, "page_size") or PAGE_SIZE
+        return min(size, MAX_PAGE_SIZE), self._open(request) if request.page_token else ""
+
+    def seal(self, request: PageOfList, text: str) -> str:
+        """A token that holds a text, for the next page of the same list."""
+        body = text.encode()
+        return base64.urlsafe_b64encode(body + self._tag(request, body)).decode().rstrip("=")
+
+    def _open(self, request: PageOfList) -> str:
+        token = request.page_token
+        try:
+            data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        except ValueError as error:
+            raise _bad_token() from error
+        body, tag = data[:-_TAG_BYTES], data[-_TAG_BYTES:]
+        if not hmac.compare_digest(tag, self._tag(request, body)):
+            raise _bad_token()
+        return body.decode()
+
+    def _tag(self, request: PageOfList, body: bytes) -> bytes:
+        asked = copy.copy(request)
+        for name in ("page_size", "page_token"):
+            asked.ClearField(name)
+        conditions = asked.SerializeToString(deterministic=True)
+        told = f"{asked.DESCRIPTOR.full_name} {len(conditions)} ".encode() + conditions + body
+        return hmac.new(self.secret, told, hashlib.sha256).digest()[:_TAG_BYTES]
 
 
 def row_of(text: str) -> tuple[int, str]:
@@ -57,14 +97,6 @@ def _load_pair(text: str) -> tuple[object, object]:
     except (ValueError, TypeError) as error:
         raise _bad_token() from error
     return first, second
-
-
-def _unseal(token: str) -> str:
-    try:
-        data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        return data.decode()
-    except ValueError as error:
-        raise _bad_token() from error
 
 
 def _bad_token() -> Exception:

@@ -7,16 +7,16 @@ import json
 from crossfade.v1 import migration_pb2 as pb
 from proxy.api.translate.divergences import write_difference, write_divergence
 from proxy.api.translate.operations import read_kind
-from proxy.api.translate.paging import read_page, row_of, seal
+from proxy.api.translate.paging import Pages, row_of
 from proxy.core.exchange import DivergenceQuery
 from proxy.core.version import Record
 from proxy.reconcile.mender import Explanation
 from proxy.reconcile.repair import RepairReport
 
 
-def read_query(request: pb.RepairRequest) -> DivergenceQuery:
+def read_query(request: pb.RepairRequest, pages: Pages) -> DivergenceQuery:
     """The page of divergences to repair. Raises BadRequest."""
-    size, after = read_page(request)
+    size, after = pages.read(request)
     return DivergenceQuery(
         request.collection,
         read_kind(request.kind),
@@ -25,14 +25,16 @@ def read_query(request: pb.RepairRequest) -> DivergenceQuery:
     )
 
 
-def write_report(target: pb.RepairResponse, report: RepairReport) -> None:
-    """Fill in what a repair did."""
+def write_report(
+    target: pb.RepairResponse, report: RepairReport, request: pb.RepairRequest, pages: Pages
+) -> None:
+    """Fill in what a repair did, and the token of the next page."""
     target.looked, target.closed = report.looked, report.closed
     target.unequal, target.unnamed = len(report.unequal), report.unnamed
     for result, count in report.results.items():
         target.results[result] = count
     if report.next is not None:
-        target.next_page_token = seal(json.dumps(report.next))
+        target.next_page_token = pages.seal(request, json.dumps(report.next))
 
 
 def write_explanation(target: pb.Explanation, found: Explanation) -> None:
