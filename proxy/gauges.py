@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from proxy.core.comparison import Kind
+from proxy.core.crowd import WORK
 from proxy.core.errors import CrossfadeError
 from proxy.core.flag import Job
 from proxy.core.ports import Control, DivergenceLog, Signals
@@ -22,6 +23,7 @@ from proxy.cutover.machine import Step
 from proxy.cutover.replica import CollectionDoor
 from proxy.flow.breaker import BreakerState
 from proxy.flow.pipeline import Lane
+from proxy.flow.reporting import Reporter
 from proxy.reconcile.reconciler import Reconciler
 
 _log = logging.getLogger("crossfade.gauges")
@@ -38,6 +40,7 @@ class Subjects:
 
     doors: Mapping[str, CollectionDoor]
     lanes: Mapping[str, Lane]
+    reporters: Mapping[str, Reporter]
     reconcilers: Mapping[str, Reconciler]
     control: Control
     divergences: DivergenceLog
@@ -46,6 +49,8 @@ class Subjects:
 
 def start_at_zero(signals: Signals, collections: Iterable[str]) -> None:
     """Have the counters that alarms look at there before they count: an increase from nothing is none."""
+    for work in WORK:
+        signals.count("crossfade.shed", 0, work=work)
     for name in collections:
         for outcome in ("applied", "deferred", "unconfirmed"):
             signals.count("crossfade.mirror.writes", 0, collection=name, outcome=outcome)
@@ -95,6 +100,7 @@ class Gauges:
             yield from _stage(name, door)
         for name, lane in self._of.lanes.items():
             yield from _breaker(name, lane.mirror.breaker.state)
+            yield from _queues(name, lane, self._of.reporters[name])
         for name, reconciler in self._of.reconcilers.items():
             yield from _feed(name, reconciler)
         for pool in self._of.pools():
@@ -134,6 +140,16 @@ def _stage(name: str, door: CollectionDoor) -> Iterator[Reading]:
 def _breaker(name: str, now: BreakerState) -> Iterator[Reading]:
     for state in BreakerState:
         yield reading("crossfade.breaker.state", int(state is now), collection=name, state=state.value)
+
+
+def _queues(name: str, lane: Lane, reporter: Reporter) -> Iterator[Reading]:
+    for queue, length in (
+        ("shadow", lane.shadow.waiting),
+        ("recheck", lane.shadow.rechecking),
+        ("report", reporter.waiting),
+        ("purge", lane.cleanup.waiting),
+    ):
+        yield reading("crossfade.queue.length", length, collection=name, queue=queue)
 
 
 def _feed(name: str, reconciler: Reconciler) -> Iterator[Reading]:

@@ -108,7 +108,7 @@ def sites_of(parts: Parts) -> dict[str, Site]:
             parts.clock,
             parts.signals,
             parts.replica_id,
-            parts.crowd.is_crowded,
+            parts.crowd.slows_job,
         )
         for one in parts.collections
     }
@@ -221,7 +221,15 @@ class App:
     def _gauge(self) -> None:
         parts, doors = self.parts, self.membership.doors
         gauges = Gauges(
-            Subjects(doors, self.lanes, self.reconcilers, self.control, self.divergences, parts.pools)
+            Subjects(
+                doors,
+                self.lanes,
+                self.reporters,
+                self.reconcilers,
+                self.control,
+                self.divergences,
+                parts.pools,
+            )
         )
         self.signals.watch(gauges.read)
         start_at_zero(self.signals, doors)
@@ -263,11 +271,10 @@ class App:
             reporter,
             parts.clock,
             parts.signals,
-            gives_way=parts.crowd.is_busy,
+            gives_way=parts.crowd.sheds_shadow_read,
         )
         mirror = Mirror(name, stores, collection.settings, breaker, parts.signals, parts.clock)
-        grace = collection.settings.tombstone_grace
-        cleanup = Cleanup(name, stores[StoreName.MONGODB], grace, parts.signals)
+        cleanup = Cleanup(name, stores[StoreName.MONGODB], collection.settings, parts.signals)
         self.lanes[name] = Lane(collection, stores, door, mirror, shadow, cleanup)
         self.reporters[name] = reporter
         self.reconcilers[name] = Reconciler(self.sites[name], door)
@@ -363,7 +370,7 @@ def open_parts(
         jobs=config.jobs,
         close=close,
         pools=lambda: (*mongo.pools(), dynamo.transport.pool),
-        crowd=Crowd(config.max_calls),
+        crowd=Crowd(config.max_calls, signals),
     )
 
 

@@ -138,6 +138,24 @@ LATENCY = Dashboard(
             unit="bytes",
         ),
         Panel(
+            "Shed a second",
+            (Query(f"sum by (crossfade_work) (rate(crossfade_shed_total[{R}]))", "{{crossfade_work}}"),),
+            "What gave way because there was too much to do: shadow reads first, then the pace of jobs, then calls.",
+            "Calls that are shed are refused as OVERLOADED: add replicas, or raise CROSSFADE_MAX_CALLS where CPU is left.",
+            unit="ops",
+        ),
+        Panel(
+            "Waiting",
+            (
+                Query(
+                    f"sum by (crossfade_queue) (crossfade_queue_length{{{C}}})",
+                    "{{crossfade_queue}}",
+                ),
+            ),
+            "Documents to be compared, rows to be looked at again, divergences to be recorded, tombstones to be purged.",
+            "Each is bounded by a setting of the collection; what does not fit is counted, and lost as evidence alone.",
+        ),
+        Panel(
             "Connections",
             (
                 Query(

@@ -31,7 +31,9 @@ WRITES = frozenset(("Insert", "Replace", "Update", "FindOneAndUpdate", "Delete",
 
 OK = grpc.StatusCode.OK.name
 
-_NAMELESS = frozenset((Reason.UNKNOWN_COLLECTION, Reason.UNAUTHENTICATED, Reason.PERMISSION_DENIED))
+_NAMELESS = frozenset(
+    (Reason.UNKNOWN_COLLECTION, Reason.UNAUTHENTICATED, Reason.PERMISSION_DENIED, Reason.OVERLOADED)
+)
 """Failures of calls whose collection may not exist: no metric bears a name that a stranger made up."""
 
 _log = logging.getLogger("crossfade.access")

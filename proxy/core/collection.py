@@ -71,6 +71,10 @@ class Settings:
     tombstone_grace: float = 5.0  # MongoDB as primary keeps a mirrored tombstone this long
     redact: tuple[str, ...] = ()  # dotted paths whose values the divergence log never shows; "*" for all
     recheck_delays: tuple[float, ...] = (0.05, 0.2, 0.8, 5.0)
+    shadow_queue: int = 1000  # documents that were read and wait to be compared; more are dropped
+    recheck_queue: int = 1000  # rows that differed and wait to be looked at again; more are dropped
+    report_queue: int = 1000  # divergences that wait to be recorded; more are counted alone
+    purge_queue: int = 10_000  # tombstones that wait for their grace; more are left to the reconciler
 
 
 @dataclass(frozen=True, slots=True)

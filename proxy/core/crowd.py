@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter
 
 from proxy.core.errors import Overloaded
+from proxy.core.ports import Signals
+from proxy.core.silence import SilentSignals
 
 BUSY, CROWDED = 0.5, 0.75
 """Shares of what fits, in calls or in memory, at which shadow reads and then jobs give way."""
@@ -17,12 +19,19 @@ BUSY, CROWDED = 0.5, 0.75
 RETRY_AFTER = 0.2
 """Seconds after which a call that was shed may be tried again."""
 
+WORK = ("shadow_read", "job_step", "call")
+"""What is shed, in this order, as the metric names it."""
+
 
 class Crowd:
-    """The calls about documents that one process has in hand; `most` 0 is no limit."""
+    """The calls about documents that one process has in hand; `most` 0 is no limit.
 
-    def __init__(self, most: int = 0) -> None:
+    What is shed is counted.
+    """
+
+    def __init__(self, most: int = 0, signals: Signals | None = None) -> None:
         self._most = most
+        self._signals = signals or SilentSignals()
         self._held = 0
         self._memory = 0.0
         self._clients: Counter[str] = Counter()
@@ -56,13 +65,19 @@ class Crowd:
         """Calls in hand."""
         return self._held
 
-    def is_busy(self) -> bool:
-        """Whether shadow reads give way."""
-        return self._load() >= BUSY
+    def sheds_shadow_read(self) -> bool:
+        """Whether the shadow read that asks gives way; then it must."""
+        return self._sheds("shadow_read", BUSY)
 
-    def is_crowded(self) -> bool:
-        """Whether backfills and verifies give way too."""
-        return self._load() >= CROWDED
+    def slows_job(self) -> bool:
+        """Whether the step of a backfill or verify that asks gives way; then it must."""
+        return self._sheds("job_step", CROWDED)
+
+    def _sheds(self, work: str, limit: float) -> bool:
+        if self._load() < limit:
+            return False
+        self._signals.count("crossfade.shed", work=work)
+        return True
 
     def _load(self) -> float:
         return max(self._held / self._most if self._most else 0.0, self._memory)
@@ -73,4 +88,5 @@ class Crowd:
             raise self._refusal(f"{who} its share of calls in hand, and others wait")
 
     def _refusal(self, message: str) -> Overloaded:
+        self._signals.count("crossfade.shed", work="call")
         return Overloaded(message, retry_after=RETRY_AFTER)

@@ -86,5 +86,9 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "tombstone_grace": _number(0, _HOUR),
     "redact": _paths,
     "recheck_delays": _delays,
+    "shadow_queue": _whole(1, 1_000_000),
+    "recheck_queue": _whole(1, 1_000_000),
+    "report_queue": _whole(1, 1_000_000),
+    "purge_queue": _whole(0, 1_000_000),
 }
 """How each setting is read, by its name in `Settings`."""

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import asyncio
 
+from proxy.core.collection import Settings
 from proxy.core.errors import CrossfadeError
 from proxy.core.ports import CollectionStore, Signals
 from proxy.core.stage import Published, StoreName
 from proxy.core.version import Record
 from proxy.flow.mirror import MirrorOutcome
 
-MAX_PENDING = 10_000
-
 
 class Cleanup:
     """The pending removals of one collection on this replica: bounded, dropped at shutdown."""
 
-    def __init__(self, collection: str, mongo: CollectionStore, grace: float, signals: Signals) -> None:
+    def __init__(self, collection: str, mongo: CollectionStore, settings: Settings, signals: Signals) -> None:
         self._collection = collection
         self._mongo = mongo
-        self._grace = grace
+        self._grace = settings.tombstone_grace
+        self._most = settings.purge_queue
         self._signals = signals
         self._timers: set[asyncio.TimerHandle] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -32,11 +32,16 @@ class Cleanup:
         """Note a write: if it left a tombstone that the mirror holds too, it goes after the grace."""
         if record is None or not record.is_tombstone or outcome is MirrorOutcome.DEFERRED:
             return
-        if published.stage.primary is not StoreName.MONGODB or len(self._timers) >= MAX_PENDING:
+        if published.stage.primary is not StoreName.MONGODB or len(self._timers) >= self._most:
             return
         loop = asyncio.get_running_loop()
         timer: asyncio.TimerHandle = loop.call_later(self._grace, lambda: self._start(timer, record))
         self._timers.add(timer)
+
+    @property
+    def waiting(self) -> int:
+        """Tombstones that wait for their grace to pass."""
+        return len(self._timers)
 
     async def stop(self) -> None:
         """Forget what is pending and wait for what has begun."""

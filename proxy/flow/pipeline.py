@@ -38,9 +38,10 @@ from proxy.core.version import Record, Stamp
 from proxy.core.write import Command, WriteResult
 from proxy.faultpoint import faultpoint
 from proxy.flow.cleanup import Cleanup
+from proxy.flow.look import PointRead, QueryRead
 from proxy.flow.mirror import Mirror, MirrorOutcome
 from proxy.flow.orphan import Decide, Orphan, once, unconfirmed
-from proxy.flow.shadow import PointRead, QueryRead, Shadow
+from proxy.flow.shadow import Shadow
 
 T = TypeVar("T")
 

@@ -29,14 +29,13 @@ class Reporter:
         replica: str,
         clock: Clock,
         signals: Signals,
-        queue_size: int = 1000,
     ) -> None:
         self._collection = collection
         self._log = log
         self._replica = replica
         self._clock = clock
         self._signals = signals
-        self._queue: asyncio.Queue[Divergence] = asyncio.Queue(queue_size)
+        self._queue: asyncio.Queue[Divergence] = asyncio.Queue(collection.settings.report_queue)
         self._task: asyncio.Task[None] | None = None
         self._outcomes: Counter[str] = Counter()
 
@@ -44,6 +43,11 @@ class Reporter:
     def outcomes(self) -> Mapping[str, int]:
         """How often each outcome was seen since this process started."""
         return self._outcomes
+
+    @property
+    def waiting(self) -> int:
+        """Divergences that wait to be recorded."""
+        return self._queue.qsize()
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._drain(), name=f"reporting.{self._collection.name}")

@@ -1,14 +1,15 @@
 """Shadow reads: after the reply the mirror is asked the same, and only a difference that lasts is reported.
 
-A shadow read never delays, fails or changes a reply. It is sampled, queued in a bounded queue, dropped and
-counted when the queue is full, and abandoned when the published stage changes under it.
+A shadow read never delays, fails or changes a reply. It is sampled, queued in a queue that is bounded by the
+documents that wait in it, dropped and counted when the queue is full, and abandoned when the published stage
+changes under it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 
 from proxy.core.collection import Collection
 from proxy.core.comparison import MATCH, SURVIVING, Kind, Verdict, compare, conclude
@@ -17,12 +18,11 @@ from proxy.core.exchange import Page
 from proxy.core.finding import Finding
 from proxy.core.keys import Key
 from proxy.core.ports import Clock, CollectionStore, Door, Signals
-from proxy.core.query import PageRequest, Plan
 from proxy.core.stage import Published, StoreName
 from proxy.core.version import Record, Version
+from proxy.flow.look import Look, PointRead, QueryRead, Records, grouped, seen_by
 from proxy.flow.reporting import Reporter
 
-Records = Mapping[Key, Record | None]
 Pairs = Mapping[Key, tuple[Record | None, Record | None]]
 """What the primary and the mirror hold."""
 
@@ -34,30 +34,6 @@ TOGETHER = 16
 UNCOPIED = "UNCOPIED"
 """The outcome where the backfill has not come by yet: nothing to compare. Whether it was complete is the
 verify's business."""
-
-
-@dataclass(frozen=True, slots=True)
-class PointRead:
-    """What a read by key saw in the primary."""
-
-    keys: Sequence[Key]
-    records: Sequence[Record | None]
-
-
-@dataclass(frozen=True, slots=True)
-class QueryRead:
-    """What a query saw in the primary: a page, or the error it ended in."""
-
-    plan: Plan
-    page: PageRequest
-    answer: Page | CrossfadeError
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    published: Published
-    read: PointRead | QueryRead
-    where: object  # in the trace of the call
 
 
 def _never() -> bool:
@@ -77,7 +53,6 @@ class Shadow:
         signals: Signals,
         *,
         workers: int = 2,
-        queue_size: int = 256,
         gives_way: Callable[[], bool] = _never,
     ) -> None:
         """`gives_way` tells that the replica has too much to do for reads that nobody waits for."""
@@ -89,13 +64,25 @@ class Shadow:
         self._signals = signals
         self._rate = collection.settings.shadow_rate
         self._gives_way = gives_way
-        self._max_rechecks = queue_size
+        self._settings = collection.settings
         self._slots = asyncio.Semaphore(workers)  # where stores are slow, rechecks must not slow them more
-        self._queue: asyncio.Queue[_Look] = asyncio.Queue(queue_size)
+        self._queue: asyncio.Queue[Look] = asyncio.Queue()
+        self._held = 0  # documents in the queue, and in the hands of workers
         self._gathering = asyncio.Lock()
         self._workers = workers
         self._tasks: set[asyncio.Task[None]] = set()
         self._rechecks: set[asyncio.Task[None]] = set()
+        self._rechecking = 0
+
+    @property
+    def waiting(self) -> int:
+        """Documents that wait to be compared, or are being."""
+        return self._held
+
+    @property
+    def rechecking(self) -> int:
+        """Rows that differed and wait to be looked at again, or are being."""
+        return self._rechecking
 
     def start(self) -> None:
         for number in range(self._workers):
@@ -119,25 +106,25 @@ class Shadow:
         """Take a read for comparison, if it is sampled and there is room; returns at once."""
         if published.stage.mirror is None or self._rate <= 0 or self._clock.random() >= self._rate:
             return
-        if self._gives_way():
+        look = Look(published, read, self._signals.here())
+        if self._gives_way() or (self._held and self._held + look.documents > self._settings.shadow_queue):
             self._count("DROPPED")
             return
-        try:
-            self._queue.put_nowait(_Look(published, read, self._signals.here()))
-        except asyncio.QueueFull:
-            self._count("DROPPED")
+        self._held += look.documents
+        self._queue.put_nowait(look)
 
     async def _work(self) -> None:
         while True:
             looks = await self._take()
             try:
-                for group in _grouped(looks):
+                for group in grouped(looks):
                     await self._examine(group)
             finally:
-                for _ in looks:
+                for look in looks:
+                    self._held -= look.documents
                     self._queue.task_done()
 
-    async def _take(self) -> list[_Look]:
+    async def _take(self) -> list[Look]:
         """The next look, and those of a moment behind it; one worker at a time gathers."""
         async with self._gathering:
             looks = [await self._queue.get()]
@@ -146,7 +133,7 @@ class Shadow:
                 looks.append(self._queue.get_nowait())
         return looks
 
-    async def _examine(self, looks: Sequence[_Look]) -> None:
+    async def _examine(self, looks: Sequence[Look]) -> None:
         """Looks at points of the same stage, or a single one at whatever it be."""
         try:
             with self._signals.resume(looks[0].where):
@@ -157,21 +144,21 @@ class Shadow:
         except CrossfadeError:
             self._count(Kind.UNAVAILABLE.value, len(looks))
 
-    async def _examine_query(self, look: _Look, read: QueryRead) -> None:
+    async def _examine_query(self, look: Look, read: QueryRead) -> None:
         if isinstance(read.answer, CrossfadeError):
             await self._examine_refusal(look, read, read.answer)
         else:
             await self._examine_page(look, read, read.answer)
 
-    async def _examine_points(self, looks: Sequence[_Look]) -> None:
+    async def _examine_points(self, looks: Sequence[Look]) -> None:
         """One round trip serves them all: each compares what it saw with what the mirror holds now."""
-        seen = [(look, _seen(look)) for look in looks]
+        seen = [(look, seen_by(look)) for look in looks]
         keys = dict.fromkeys(key for _, records in seen for key in records)
         mirrored = await self._get(self._mirror(looks[0]), keys)
         for look, records in seen:
             self._judge_points(look, records, mirrored)
 
-    def _judge_points(self, look: _Look, seen: Records, mirrored: Records) -> None:
+    def _judge_points(self, look: Look, seen: Records, mirrored: Records) -> None:
         suspects = []
         for key, record in seen.items():
             verdict = compare(record, mirrored[key])
@@ -182,9 +169,10 @@ class Shadow:
             else:
                 suspects.append(key)
         if suspects:
-            self._later(look, self._recheck_points(look, {key: _version(seen[key]) for key in suspects}))
+            versions = {key: _version(seen[key]) for key in suspects}
+            self._later(self._recheck_points(look.without_documents(), versions), len(versions))
 
-    async def _examine_refusal(self, look: _Look, read: QueryRead, refusal: CrossfadeError) -> None:
+    async def _examine_refusal(self, look: Look, read: QueryRead, refusal: CrossfadeError) -> None:
         """The primary refused a query: the mirror should refuse it too."""
         try:
             await self._find(self._mirror(look), read)
@@ -193,7 +181,7 @@ class Shadow:
             return
         self._report(look, Kind.ERROR_PARITY, message=f"only the primary refuses: {refusal.message}")
 
-    async def _examine_page(self, look: _Look, read: QueryRead, page: Page) -> None:
+    async def _examine_page(self, look: Look, read: QueryRead, page: Page) -> None:
         try:
             mirrored = await self._find(self._mirror(look), read)
         except (BadRequest, Refused) as refusal:
@@ -206,17 +194,24 @@ class Shadow:
         if await self._holds_uncopied(look, page, suspects):
             self._count(UNCOPIED)
             return
-        self._later(look, self._recheck_page(look, read, suspects))
+        light = look.without_documents()
+        assert isinstance(light.read, QueryRead)
+        self._later(self._recheck_page(light, light.read, suspects), max(1, len(suspects)))
 
-    def _later(self, look: _Look, recheck: Coroutine[None, None, None]) -> None:
-        """Look again in the background; dropped and counted when too many wait already."""
-        if len(self._rechecks) >= self._max_rechecks:
+    def _later(self, recheck: Coroutine[None, None, None], rows: int) -> None:
+        """Look again in the background; dropped and counted when too many rows wait already."""
+        if self._rechecking and self._rechecking + rows > self._settings.recheck_queue:
             recheck.close()
             self._count("DROPPED")
             return
+        self._rechecking += rows
         task = asyncio.create_task(self._guarded(recheck), name=f"shadow.{self._collection.name}.recheck")
         self._rechecks.add(task)
-        task.add_done_callback(self._rechecks.discard)
+        task.add_done_callback(partial(self._end_recheck, rows))
+
+    def _end_recheck(self, rows: int, task: asyncio.Task[None]) -> None:
+        self._rechecks.discard(task)
+        self._rechecking -= rows
 
     async def _guarded(self, recheck: Coroutine[None, None, None]) -> None:
         try:
@@ -224,7 +219,7 @@ class Shadow:
         except CrossfadeError:
             self._count(Kind.UNAVAILABLE.value)
 
-    async def _recheck_points(self, look: _Look, first_seen: Mapping[Key, Version | None]) -> None:
+    async def _recheck_points(self, look: Look, first_seen: Mapping[Key, Version | None]) -> None:
         """Look again after each delay at what is not settled yet; report what survives the last."""
         waiting = dict(first_seen)
         last: dict[Key, tuple[Verdict, Record | None, Record | None]] = {}
@@ -246,7 +241,7 @@ class Shadow:
             self._report(look, SURVIVING.get(verdict.kind, verdict.kind), key, primary, mirror)
 
     async def _conclude(
-        self, look: _Look, first_seen: Mapping[Key, Version | None]
+        self, look: Look, first_seen: Mapping[Key, Version | None]
     ) -> dict[Key, tuple[Verdict, Record | None, Record | None]]:
         mirror = await self._get(self._mirror(look), first_seen)
         primary = await self._get(self._primary(look), first_seen)
@@ -255,7 +250,7 @@ class Shadow:
             for key, version in first_seen.items()
         }
 
-    async def _recheck_page(self, look: _Look, read: QueryRead, suspects: frozenset[Key]) -> None:
+    async def _recheck_page(self, look: Look, read: QueryRead, suspects: frozenset[Key]) -> None:
         """Run the query again after each delay, and judge it if its pages differ to the end."""
         for delay in self._collection.settings.recheck_delays:
             await asyncio.sleep(delay)
@@ -270,7 +265,7 @@ class Shadow:
             suspects = suspects | differing
         await self._judge_page(look, read, suspects)
 
-    async def _judge_page(self, look: _Look, read: QueryRead, suspects: frozenset[Key]) -> None:
+    async def _judge_page(self, look: Look, read: QueryRead, suspects: frozenset[Key]) -> None:
         """Rows that differ are looked at one by one; only if the documents are equal and stand still in both
         stores while the pages differ, it is the query that diverges."""
         async with self._slots:
@@ -285,16 +280,16 @@ class Shadow:
         else:
             self._report(look, Kind.QUERY_MISMATCH, message=f"{len(suspects)} rows differ or change order")
 
-    async def _pages(self, look: _Look, read: QueryRead) -> tuple[Page, Page]:
+    async def _pages(self, look: Look, read: QueryRead) -> tuple[Page, Page]:
         primary, mirror = self._primary(look), self._mirror(look)
         return await asyncio.gather(self._find(primary, read), self._find(mirror, read))
 
-    async def _holds_uncopied(self, look: _Look, page: Page, suspects: frozenset[Key]) -> bool:
+    async def _holds_uncopied(self, look: Look, page: Page, suspects: frozenset[Key]) -> bool:
         legacy = {record.key for record in page.records if record.is_legacy and record.key in suspects}
         mirrored = await self._get(self._mirror(look), legacy) if legacy else {}
         return None in mirrored.values()
 
-    async def _both(self, look: _Look, keys: Iterable[Key]) -> Pairs:
+    async def _both(self, look: Look, keys: Iterable[Key]) -> Pairs:
         wanted = list(keys)
         mirrored = await self._get(self._mirror(look), wanted)
         held = await self._get(self._primary(look), wanted)
@@ -309,10 +304,10 @@ class Shadow:
         with self._signals.span("shadow.query", collection=self._collection.name, store=store.store.value):
             return await store.find(read.plan, read.page)
 
-    def _primary(self, look: _Look) -> CollectionStore:
+    def _primary(self, look: Look) -> CollectionStore:
         return self._stores[look.published.stage.primary]
 
-    def _mirror(self, look: _Look) -> CollectionStore:
+    def _mirror(self, look: Look) -> CollectionStore:
         name = look.published.stage.mirror
         assert name is not None, "offer() takes no look at a stage without a mirror"
         return self._stores[name]
@@ -322,7 +317,7 @@ class Shadow:
 
     def _report(
         self,
-        look: _Look,
+        look: Look,
         kind: Kind,
         key: Key | None = None,
         primary: Record | None = None,
@@ -335,23 +330,6 @@ class Shadow:
                 kind, key, operation, look.published.epoch, primary, mirror, message, self._signals.trace_id()
             )
         )
-
-
-def _seen(look: _Look) -> Records:
-    assert isinstance(look.read, PointRead), "only points are looked at together"
-    return dict(zip(look.read.keys, look.read.records, strict=True))
-
-
-def _grouped(looks: Iterable[_Look]) -> list[list[_Look]]:
-    """Points of one stage together; queries alone, and what is traced, for it belongs to its own call."""
-    alone: list[list[_Look]] = []
-    together: dict[Published, list[_Look]] = {}
-    for look in looks:
-        if look.where is None and isinstance(look.read, PointRead):
-            together.setdefault(look.published, []).append(look)
-        else:
-            alone.append([look])
-    return [*together.values(), *alone]
 
 
 def _is_uncopied(primary: Record | None, mirror: Record | None) -> bool:

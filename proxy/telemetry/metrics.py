@@ -103,6 +103,12 @@ METRICS = (
         ("collection", "access"),
         "Capacity units that DynamoDB bills for its answers, of everything that the proxy does there.",
     ),
+    _counter(
+        "crossfade.shed",
+        ("work",),
+        "What gave way because there was too much to do: calls refused as OVERLOADED, shadow reads dropped, "
+        "steps of backfills and verifies slowed.",
+    ),
     _counter("process.cpu.time", ("mode",), "CPU time that this process has used.", Unit.SECONDS),
     _gauge("process.memory.usage", (), "Memory of this process that is resident.", Unit.BYTES),
     # What becomes of mirror writes and shadow reads.
@@ -125,6 +131,12 @@ METRICS = (
         "crossfade.shadow.outcomes",
         ("collection", "outcome"),
         "Shadow reads by what the comparison found, DROPPED, OVERTAKEN and UNCOPIED ones included.",
+    ),
+    _gauge(
+        "crossfade.queue.length",
+        ("collection", "queue"),
+        "What waits on this replica: documents to be compared, rows that differed to be looked at again, "
+        "divergences to be recorded, tombstones to be purged.",
     ),
     _gauge(
         "crossfade.divergences.open",
@@ -276,6 +288,8 @@ ATTRIBUTES = {
     "outcome": "crossfade.outcome",
     "reason": "crossfade.reason",
     "access": "crossfade.access",
+    "work": "crossfade.work",
+    "queue": "crossfade.queue",
     "kind": "crossfade.kind",
     "job": "crossfade.job",
     "stage": "crossfade.stage",

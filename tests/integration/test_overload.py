@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import grpc
@@ -13,9 +14,11 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from crossfade import AsyncClient
 from crossfade.v1 import error_pb2, migration_pb2
 from crossfade.v1 import storage_pb2 as pb
+from proxy.api.interceptors import CallSpan
 from proxy.core.collection import Settings
 from proxy.core.crowd import Crowd
 from proxy.core.stage import Stage, StoreName
+from proxy.telemetry import Silence
 from tests.fixtures.doors import doorway
 from tests.fixtures.memory_world import world
 from tests.integration.api_server import Served, detail_in, serving, status_in
@@ -78,6 +81,38 @@ async def test_a_call_too_many_is_told_when_to_come_again(proxy: Served) -> None
     slow.go_on.set()
     await asyncio.gather(*held)
     assert (await proxy.storage.Insert(request)).inserted, "there is room again"
+
+
+async def test_names_that_are_made_up_leave_no_metric_behind() -> None:
+    recorder = Recorder()
+    async with serving(crowd=Crowd(MOST), signals=recorder) as proxy:
+        slow = Slow(proxy)
+        held = [asyncio.ensure_future(proxy.storage.Get(get(str(number)))) for number in range(MOST)]
+        await slow.hold(MOST)
+        for number in range(5):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await proxy.storage.Count(pb.CountRequest(collection=f"made-up-{number}"))
+            assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        slow.go_on.set()
+        await asyncio.gather(*held)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await proxy.storage.Count(pb.CountRequest(collection="made-up"))
+    assert recorder.finished == [("RESOURCE_EXHAUSTED", "")] * 5 + [("OK", "jobs")] * MOST + [
+        ("NOT_FOUND", "")
+    ]
+
+
+class Recorder(Silence):
+    """Hears how calls end, and whose collection they bear."""
+
+    def __init__(self) -> None:
+        self.finished: list[tuple[str, str]] = []
+
+    def serve(self, method: str, metadata: Callable[[], Any]) -> AbstractContextManager[CallSpan]:
+        return nullcontext(self)
+
+    def finish(self, code: str, collection: str, seconds: float) -> None:
+        self.finished.append((code, collection))
 
 
 async def test_the_client_comes_again_by_itself(proxy: Served) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,10 +14,11 @@ from proxy.core.flag import Job
 from proxy.core.reading import Pool, Read
 from proxy.core.silence import SilentSignals
 from proxy.core.stage import Stage
+from proxy.core.write import Delete
 from proxy.gauges import Gauges, Subjects
 from proxy.stores.mongo.pool import PoolGauge
 from proxy.wiring import App
-from tests.fixtures.memory_world import World, world
+from tests.fixtures.memory_world import SETTINGS, World, world
 from tests.fixtures.waiting import until
 
 JOBS = ("collection", "cron_jobs")
@@ -46,7 +48,13 @@ class Listener(SilentSignals):
 def gauges_of(app: App, pools: Iterable[Pool] = ()) -> Gauges:
     return Gauges(
         Subjects(
-            app.membership.doors, app.lanes, app.reconcilers, app.control, app.divergences, lambda: pools
+            app.membership.doors,
+            app.lanes,
+            app.reporters,
+            app.reconcilers,
+            app.control,
+            app.divergences,
+            lambda: pools,
         )
     )
 
@@ -66,6 +74,16 @@ async def test_stage_epoch_and_breaker_are_those_of_this_replica() -> None:
             breaker.failed()
         open_now = {**closed, ("closed",): 0, ("open",): 1}
         await until(lambda: signals.said("crossfade.breaker.state") == open_now)
+
+
+async def test_what_waits_is_told() -> None:
+    signals = Listener()
+    async with world(Stage.MONGO_PRIMARY, replace(SETTINGS, tombstone_grace=30.0), signals) as here:
+        nothing = {("shadow",): 0, ("recheck",): 0, ("report",): 0, ("purge",): 0}
+        await until(lambda: signals.said("crossfade.queue.length") == nothing)
+        await here.app.pipeline.write("jobs", here.insert("a"))
+        await here.app.pipeline.write("jobs", Delete(here.key("a")))
+        await until(lambda: signals.said("crossfade.queue.length") == {**nothing, ("purge",): 1})
 
 
 async def test_the_replica_that_follows_the_feed_tells_its_lag() -> None:

@@ -65,7 +65,7 @@ class Access:
         return None if raw is None else Held(self.codec.decode(raw), raw)
 
     async def read_committed(self, key: Key) -> Record | None:
-        """The newest majority-committed state of a key; MongoDB is told of the deadline of the call at hand."""
+        """The newest majority-committed state of a key. MongoDB is told when the call must be answered."""
         with Translated():
             raw = await self.committed.find_one(self.query(key), max_time_ms=milliseconds_left())
         return None if raw is None else self.codec.decode(raw)

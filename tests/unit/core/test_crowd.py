@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import pytest
 
-from proxy.core.crowd import RETRY_AFTER, Crowd
+from proxy.core.crowd import RETRY_AFTER, WORK, Crowd
 from proxy.core.errors import Outcome, Overloaded, Reason
+from proxy.core.silence import SilentSignals
 
 
 def admitted(crowd: Crowd, client: str, collection: str = "jobs", count: int = 1000) -> int:
@@ -57,7 +59,7 @@ def test_who_is_alone_may_take_all() -> None:
 def test_shadow_reads_give_way_before_jobs_and_jobs_before_calls() -> None:
     crowd, seen = Crowd(8), []
     for _ in range(8):
-        seen.append((crowd.is_busy(), crowd.is_crowded()))
+        seen.append((crowd.sheds_shadow_read(), crowd.slows_job()))
         crowd.enter("a", "jobs")
     assert seen == [(False, False)] * 4 + [(True, False)] * 2 + [(True, True)] * 2
 
@@ -66,7 +68,7 @@ def test_memory_counts_like_calls() -> None:
     crowd = Crowd(8)
     for share, expected in ((0.4, (False, False)), (0.6, (True, False)), (0.8, (True, True))):
         crowd.note_memory(share)
-        assert (crowd.is_busy(), crowd.is_crowded()) == expected
+        assert (crowd.sheds_shadow_read(), crowd.slows_job()) == expected
     crowd.note_memory(1.0)
     assert admitted(crowd, "a") == 0
     crowd.note_memory(0.5)
@@ -90,3 +92,21 @@ def test_whoever_comes_and_goes_the_books_are_right() -> None:
     while held:
         crowd.leave(*held.pop())
     assert admitted(crowd, "a") == 20
+
+
+def test_what_is_shed_is_counted_and_nothing_else() -> None:
+    counted: Counter[str] = Counter()
+
+    class Counting(SilentSignals):
+        def count(self, name: str, amount: float = 1, **attributes: str) -> None:
+            assert name == "crossfade.shed"
+            counted[attributes["work"]] += int(amount)
+
+    crowd = Crowd(4, Counting())
+    for _ in range(4):
+        crowd.sheds_shadow_read()
+        crowd.slows_job()
+        crowd.enter("a", "jobs")
+    assert admitted(crowd, "a", count=3) == 0
+    assert counted == {"shadow_read": 2, "job_step": 1, "call": 1}
+    assert set(counted) == set(WORK)
