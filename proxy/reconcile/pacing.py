@@ -1,7 +1,7 @@
 """How fast one process may move documents: how many at once, how many a second, and what they may cost.
 
 What is allowed follows what the store says: it shrinks when the store throttles or its answers begin to
-queue, and grows again step by step. Invariant: it never exceeds what an operator has set.
+queue, and grows again while they do not. Invariant: it never exceeds what an operator has set.
 """
 
 from __future__ import annotations
@@ -87,66 +87,99 @@ class Window:
 class Budget:
     """So much a second, paid in advance and corrected by what it really was. None is no limit.
 
-    Throttling lowers the limit by three tenths, at most once a second; it is raised by a twentieth of the
-    highest limit so far each second, up to the `ceiling`.
+    Throttling lowers the limit to seven tenths of what was spent of late, at most once a second. From there
+    it rises as TCP CUBIC's does: back to where it was in RECOVERY seconds, slowly near there, and then ever
+    faster, up to the `ceiling`. So a first guess that was far too low, since little had been spent when the
+    store throttled, is ten times as high after twenty seconds.
     """
 
+    RECOVERY = 5.0
+    KEPT = 0.7
+    LEAST, FADING = 1 / 64, 0.98
+    """However long a store is in trouble, the limit falls no lower than this share of the most that was
+    spent, so that the way back up stays short; what was spent long ago counts less each time."""
+
     def __init__(self, ceiling: float | None = None, clock: Clock = loop_time) -> None:
-        self.limit = ceiling
         self._ceiling = ceiling
         self._clock = clock
-        self._free_at = 0.0
-        self._lowered_at = self._raised_at = float("-inf")
-        self._step = 0.0
-        self._since, self._spent, self._recent = clock(), 0.0, 0.0
+        self._knee: float | None = None  # what was spent when the store throttled last
+        self._lowered_at = float("-inf")
+        self._most = 0.0
+        self._promised = self._earned = 0.0  # what all have paid for, and of that what time has given
+        self._settled_at = self._since = clock()
+        self._spent, self._recent = 0.0, 0.0
+
+    @property
+    def limit(self) -> float | None:
+        """What may be spent a second now."""
+        if self._knee is None:
+            return self._ceiling
+        late = (self._clock() - self._lowered_at) / self.RECOVERY - 1.0
+        risen = self._knee * (1.0 + (1.0 - self.KEPT) * late**3)
+        return risen if self._ceiling is None else min(risen, self._ceiling)
 
     def set_ceiling(self, ceiling: float | None) -> None:
-        """An operator's limit, or this process's share of it, has changed."""
+        """An operator's limit, or this process's share of it, has changed; what the store taught us stays."""
         if ceiling != self._ceiling:
-            self._ceiling = self.limit = ceiling
+            self._settle()
+            self._ceiling = ceiling
 
     def pay(self, amount: float) -> float:
-        """Spend it; how many seconds to wait before."""
-        now = self._clock()
-        self._watch(now, amount)
-        if self.limit is None:
-            return 0.0
-        self._raise(now)
-        start = max(now, self._free_at)
-        self._free_at = start + amount / self.limit
-        return start - now
+        """Spend it; whose turn it is then: see `pause`."""
+        self._watch(amount)
+        self._settle()
+        turn = self._promised
+        self._promised += amount
+        return turn
+
+    def pause(self, turn: float) -> float:
+        """How many seconds from now it is a payer's turn, if the limit stays as it is; 0 when it has come."""
+        self._settle()
+        limit = self.limit
+        return 0.0 if limit is None else max(0.0, (turn - self._earned) / limit)
+
+    async def wait_for(self, turn: float) -> None:
+        """Wait until it has come: a limit that changes meanwhile counts from then on."""
+        while (pause := self.pause(turn)) > 0:  # noqa: ASYNC110 - nobody tells that time has passed
+            await asyncio.sleep(min(pause, LOOK))
 
     def correct(self, amount: float) -> None:
         """What was spent was so much more (or less) than was paid."""
         self._spent += amount
-        if self.limit is not None:
-            self._free_at += amount / self.limit
+        self._settle()
+        self._promised += amount
 
     def lower(self) -> None:
         """The store throttles."""
         now = self._clock()
         if now - self._lowered_at < 1.0:
             return
-        self._watch(now, 0.0)
-        present = self.limit or max(self._recent, self._spent / max(now - self._since, 0.1))
-        self._step = max(self._step, present / 20)
-        self.limit = max(1.0, 0.7 * present)
-        self._lowered_at = self._raised_at = now
+        self._watch(0.0)
+        self._settle()
+        spent = max(self._recent, self._spent / max(now - self._since, 0.1))
+        limit = self.limit
+        present = spent if limit is None else min(limit, spent or limit)
+        self._most = max(self.FADING * self._most, present)
+        self._knee = max(present, self._most * self.LEAST, 1.0)
+        self._lowered_at = now
 
-    def _raise(self, now: float) -> None:
-        if self.limit is None or self._step == 0.0 or now <= self._raised_at:
-            return
-        raised = self.limit + self._step * (now - self._raised_at)
-        self.limit = raised if self._ceiling is None else min(raised, self._ceiling)
-        self._raised_at = now
+    def _settle(self) -> None:
+        """Let the time since the last look earn what it may; nothing is saved up for later."""
+        now, limit = self._clock(), self.limit
+        gained = float("inf") if limit is None else limit * (now - self._settled_at)
+        self._earned = min(self._promised, self._earned + gained)
+        self._settled_at = now
 
-    def _watch(self, now: float, amount: float) -> None:
+    def _watch(self, amount: float) -> None:
         """Know what was spent a second of late, to have something to lower."""
+        now = self._clock()
         if now - self._since >= 1.0:
             self._recent, self._since, self._spent = self._spent / (now - self._since), now, 0.0
         self._spent += amount
 
 
+LOOK = 0.5
+"""Seconds after which whoever waits for a budget looks at its limit again."""
 CRAWL = 0.25
 """Seconds that each document, or each batch that is read, waits while clients need the replica."""
 
@@ -182,9 +215,9 @@ class Pacing:
         """Wait until a document of `size` bytes may be written; the units that were paid for it."""
         await self._give_way()
         units = self._factor * units_of(size)
-        pause = max(self.documents.pay(1.0), self.units.pay(units))
-        if pause > 0:
-            await asyncio.sleep(pause)
+        turn, place = self.documents.pay(1.0), self.units.pay(units)
+        await self.documents.wait_for(turn)
+        await self.units.wait_for(place)
         await self.window.enter()
         return units
 
@@ -209,9 +242,7 @@ class Pacing:
     async def take(self, documents: int) -> None:
         """Wait until so many documents may be read."""
         await self._give_way()
-        pause = self.documents.pay(documents)
-        if pause > 0:
-            await asyncio.sleep(pause)
+        await self.documents.wait_for(self.documents.pay(documents))
 
 
 def units_of(size: int) -> int:
