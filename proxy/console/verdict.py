@@ -103,7 +103,7 @@ def _verify(check: GateCheck, status: CollectionStatus, now: int) -> str:
     job = status.jobs.get("verify")
     if job is None:
         return "no verify has run"
-    age = (now - job.updated_at) / 1000
+    age = (now - job.started_at) / 1000
     unequal = assurance_of(job).unequal
     if job.state != "finished":
         return f"verify is {job.state}"

@@ -13,6 +13,7 @@ from proxy.core.ports import Control, DivergenceLog
 from proxy.core.stage import Stage, StoreName
 
 VERIFY_MAX_AGE = 24 * 3600.0
+"""Seconds since a verify began: what it compared first is as old as that, pauses included."""
 LAG_LIMIT = 1.0
 BYPASS_QUIET = 60.0
 LONGEST_OPERATION = 5.0
@@ -160,7 +161,7 @@ def _verified(facts: Facts) -> GateCheck:
     job = facts.verify
     if job is None:
         return GateCheck("verify_clean", False, "no verify has run")
-    age, took = (facts.now - job.updated_at) / 1000, (job.updated_at - job.started_at) / 1000
+    age, took = (facts.now - job.started_at) / 1000, (job.updated_at - job.started_at) / 1000
     proof = assurance_of(job)
     passed = (
         job.state == "finished"
@@ -169,7 +170,8 @@ def _verified(facts: Facts) -> GateCheck:
         and age < VERIFY_MAX_AGE
         and job.epoch >= facts.flag.mirrored_since
     )
-    evidence = f"{job.state} {age:.0f} s ago at epoch {job.epoch}, in {took:.0f} s: {proof} ({_show(job)})"
+    when = f"began {age:.0f} s ago at epoch {job.epoch}, {job.state} after {took:.0f} s"
+    evidence = f"{when}: {proof} ({_show(job)})"
     return GateCheck("verify_clean", passed, evidence)
 
 

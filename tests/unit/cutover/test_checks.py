@@ -118,7 +118,15 @@ SPOILED: dict[str, tuple[Facts, Spoil, str, str]] = {
         THERE,
         lambda found: replace(found, verify=job("verify", age=25 * 3600.0)),
         "verify_clean",
-        "finished 90000 s ago",
+        "began 90000 s ago",
+    ),
+    "a verify that was resumed and finished just now, and began long ago": (
+        THERE,
+        lambda found: replace(
+            found, verify=replace(job("verify", age=1.0), started_at=NOW - 25 * 3600 * SECOND)
+        ),
+        "verify_clean",
+        "began 90000 s ago at epoch 4, finished after 89999 s",
     ),
     "a verify from before the mirror": (
         END,
