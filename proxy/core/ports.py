@@ -322,6 +322,11 @@ class Door(Protocol):
         """The newest published stage this replica knows of."""
         ...
 
+    @property
+    def mirrored_since(self) -> int:
+        """The epoch from which on the mirror has been kept up without a break; 0 when there is no mirror."""
+        ...
+
     async def enter_write(self) -> Published:
         """Wait while writes are held, count the caller as in flight, and say what is published.
 

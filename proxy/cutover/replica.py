@@ -39,6 +39,10 @@ class CollectionDoor:
         return self.flag.published
 
     @property
+    def mirrored_since(self) -> int:
+        return self.flag.mirrored_since
+
+    @property
     def held_change(self) -> str | None:
         """The change whose hold is complete here: no write is in flight and none starts."""
         if self.flag.change is None or not self.flag.holds_writes or self._in_flight:

@@ -32,8 +32,9 @@ TOGETHER = 16
 """Looks that one round trip serves: more would keep the replies of calls waiting while they are compared."""
 
 UNCOPIED = "UNCOPIED"
-"""The outcome where the backfill has not come by yet: nothing to compare. Whether it was complete is the
-verify's business."""
+"""The outcome where the backfill has not come by yet: nothing to compare. That is so of every version from
+before there was this mirror, of those that proxies wrote in MONGO_ONLY too. Whether the backfill was complete
+is the verify's business."""
 
 
 def _never() -> bool:
@@ -162,7 +163,7 @@ class Shadow:
         suspects = []
         for key, record in seen.items():
             verdict = compare(record, mirrored[key])
-            if _is_uncopied(record, mirrored[key]):
+            if self._is_uncopied(record, mirrored[key]):
                 self._count(UNCOPIED)
             elif verdict.is_settled:
                 self._count(verdict.kind.value)
@@ -231,7 +232,7 @@ class Shadow:
             async with self._slots:
                 last = await self._conclude(look, waiting)
             for key, (verdict, primary, mirror) in last.items():
-                if verdict.is_settled or _is_uncopied(primary, mirror):
+                if verdict.is_settled or self._is_uncopied(primary, mirror):
                     self._count(verdict.kind.value if verdict.is_settled else UNCOPIED)
                     del waiting[key]
             if not waiting:
@@ -285,9 +286,21 @@ class Shadow:
         return await asyncio.gather(self._find(primary, read), self._find(mirror, read))
 
     async def _holds_uncopied(self, look: Look, page: Page, suspects: frozenset[Key]) -> bool:
-        legacy = {record.key for record in page.records if record.is_legacy and record.key in suspects}
-        mirrored = await self._get(self._mirror(look), legacy) if legacy else {}
-        return None in mirrored.values()
+        older = {
+            record.key: record
+            for record in page.records
+            if record.key in suspects and record.version.epoch < self._door.mirrored_since
+        }
+        mirrored = await self._get(self._mirror(look), older) if older else {}
+        return any(self._is_uncopied(older[key], mirror) for key, mirror in mirrored.items())
+
+    def _is_uncopied(self, primary: Record | None, mirror: Record | None) -> bool:
+        """Whether only the backfill can have brought this version to the mirror, and has not."""
+        return (
+            primary is not None
+            and primary.version.epoch < self._door.mirrored_since
+            and (mirror is None or mirror.version < primary.version)
+        )
 
     async def _both(self, look: Look, keys: Iterable[Key]) -> Pairs:
         wanted = list(keys)
@@ -330,11 +343,6 @@ class Shadow:
                 kind, key, operation, look.published.epoch, primary, mirror, message, self._signals.trace_id()
             )
         )
-
-
-def _is_uncopied(primary: Record | None, mirror: Record | None) -> bool:
-    """Whether only the backfill can have brought this document to the mirror, and has not."""
-    return primary is not None and primary.is_legacy and mirror is None
 
 
 def _version(record: Record | None) -> Version | None:

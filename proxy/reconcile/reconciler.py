@@ -211,7 +211,8 @@ class Reconciler:
         site = self._site
         position = await site.feeds[StoreName.MONGODB].tip()
         flag = await site.control.flag(site.name)
-        if flag.stage is not Stage.MONGO_ONLY:
+        if flag.stage is not Stage.MONGO_ONLY:  # published, and the door is about to learn of it
+            await self._rest(TICK)
             return
         now = site.clock.now()
         place = Place(StoreName.MONGODB, position, position)

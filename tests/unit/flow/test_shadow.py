@@ -12,21 +12,24 @@ from proxy.core.keys import Key
 from proxy.core.planner import plan
 from proxy.core.query import PageRequest, Plan
 from proxy.core.stage import Stage
-from proxy.core.version import LEGACY, Record
+from proxy.core.version import LEGACY, Record, Version
 from tests.fixtures.memory_world import World, world
+from tests.fixtures.waiting import until
 
 ALL = Compare("deployment_key", Comparator.EQ, "auth0")
 
 
-def leave_behind(w: World, *names: str) -> None:
-    """Documents of the old application, from before there was a feed to see them."""
+def leave_behind(w: World, *names: str, version: Version = LEGACY) -> None:
+    """Documents of the old application, or of proxies, from before there was a feed to see them."""
+    op = b"" if version == LEGACY else bytes(16)
     for name in names:
         key = w.key(name)
-        w.mongo.table.records[key] = Record(key, LEGACY, b"", (), w.document(name))
+        w.mongo.table.records[key] = Record(key, version, op, (op,) if op else (), w.document(name))
 
 
-def copy(w: World, name: str) -> None:
-    w.dynamo.table.records[w.key(name)] = w.mongo.table.records[w.key(name)]
+def copy(w: World, name: str, version: Version | None = None) -> None:
+    held = w.mongo.table.records[w.key(name)]
+    w.dynamo.table.records[w.key(name)] = replace(held, version=version or held.version)
 
 
 async def outcomes(w: World) -> Counter[str]:
@@ -46,6 +49,42 @@ async def test_what_was_never_copied_is_no_divergence() -> None:
         await query(w)
         assert await outcomes(w) == {"UNCOPIED": 2, "MATCH": 1}
         assert await w.divergences.list(DivergenceQuery()) == []
+
+
+async def test_what_proxies_wrote_before_there_was_a_mirror_is_no_divergence_until_it_is_copied() -> None:
+    """Writes have versions in MONGO_ONLY too; a mirror of an earlier time may still hold older ones."""
+    async with world(Stage.MONGO_ONLY) as w:
+        leave_behind(w, "a", "b", "c", version=Version(1, 5))
+        copy(w, "b")
+        copy(w, "c", version=Version(1, 4))
+        await w.publish(Stage.MONGO_PRIMARY)
+        await until(lambda: w.app.membership.doors["jobs"].published.stage is Stage.MONGO_PRIMARY)
+        await w.app.pipeline.get("jobs", [w.key("a"), w.key("b"), w.key("c")])
+        await query(w)
+        assert await outcomes(w) == {"UNCOPIED": 3, "MATCH": 1}
+        assert await w.divergences.list(DivergenceQuery()) == []
+
+
+async def test_what_was_written_since_there_is_a_mirror_is_never_taken_for_uncopied() -> None:
+    """A document that was legacy at the first look, and was then written without its mirror."""
+    async with world(Stage.MONGO_PRIMARY) as w:
+        leave_behind(w, "a")
+        copy(w, "a", version=Version(0, 0))
+        stale = w.dynamo.table.records[w.key("a")]
+        w.dynamo.table.records[w.key("a")] = replace(stale, document=w.document("a", n=2))
+        get, looks = w.dynamo.get, 0
+
+        async def get_after_a_write(keys: Sequence[Key]) -> list[Record | None]:
+            nonlocal looks
+            looks += 1
+            if looks == 2:
+                leave_behind(w, "a", version=Version(1, 5))
+                del w.dynamo.table.records[w.key("a")]
+            return await get(keys)
+
+        w.dynamo.get = get_after_a_write  # type: ignore[method-assign]
+        await w.app.pipeline.get("jobs", [w.key("a")])
+        assert await outcomes(w) == {"MISSING_IN_MIRROR": 1}
 
 
 async def test_a_document_with_a_version_that_the_mirror_lacks_is_missing() -> None:

@@ -131,6 +131,26 @@ async def test_who_deleted_what_the_mirror_never_had_is_told_apart(left: Record)
         assert yard.bench().differences() == []
 
 
+async def test_a_replica_that_has_not_heard_of_the_mirror_yet_asks_now_and_then_and_not_without_end() -> None:
+    yard = Yard(Stage.MONGO_ONLY)
+    await yard.open()
+    heard = yard.door.published
+    await yard.publish(Stage.MONGO_PRIMARY)
+    yard.door.published = heard
+    asked = 0
+
+    class CountedFeed(MemoryFeed):
+        async def tip(self) -> str:
+            nonlocal asked
+            asked += 1
+            return await super().tip()
+
+    yard.feeds[StoreName.MONGODB] = CountedFeed(yard.mongo, yard.clock)
+    async with running(yard):
+        await until(lambda: asked >= 2)
+        assert asked == 2
+
+
 async def test_a_tip_from_after_the_publication_of_a_mirror_is_not_kept() -> None:
     """The reconciler still believes that there is no mirror, and would jump over what came since."""
     yard = Yard(Stage.MONGO_ONLY)
