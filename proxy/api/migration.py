@@ -43,7 +43,7 @@ class Workshop(Protocol):
         join in the running one, and return at once."""
         ...
 
-    async def pause_job(self, collection: str, kind: str) -> Job:
+    async def pause_job(self, collection: str, kind: str, order: JobOrder = ...) -> Job:
         """Have all who work at it stop at a checkpoint. Raises Refused where none is running."""
         ...
 
@@ -113,14 +113,15 @@ class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
             text = f"{request.collection} has no mirror in {status.flag.stage.value}"
             raise Refused(text, Reason.STAGE_NOT_ALLOWED)
         response = pb.Job()
-        order, share = jobs.read_order(request), jobs.read_share(request)
+        order, share = jobs.read_order(request, _actor_of(context)), jobs.read_share(request)
         jobs.write_job(response, await self._workshop.start_job(request.collection, kind, order, share))
         return response
 
     async def PauseJob(self, request: pb.PauseJobRequest, context: Any) -> pb.Job:
         kind = jobs.read_job_kind(request.kind)
         response = pb.Job()
-        jobs.write_job(response, await self._workshop.pause_job(request.collection, kind))
+        order = JobOrder(actor=_actor_of(context), reason=request.reason)
+        jobs.write_job(response, await self._workshop.pause_job(request.collection, kind, order))
         return response
 
     async def Repair(self, request: pb.RepairRequest, context: Any) -> pb.RepairResponse:

@@ -18,6 +18,7 @@ from proxy.cutover.checks import GateCheck
 from proxy.cutover.coordinator import MoveReport
 from proxy.cutover.overview import CollectionStatus
 from proxy.cutover.steering import GateClosed, Order
+from proxy.reconcile.charter import JobOrder
 
 MAX_TEXT = 500
 """Characters of a name or a reason that are kept."""
@@ -95,9 +96,9 @@ async def carry_out(desk: Desk, name: str, verb: str, wish: Wish, actor: str) ->
     if verb == "abort":
         return await _abort(desk, status, wish, actor)
     if verb in STARTS:
-        return await _start(desk, status, STARTS[verb], wish)
+        return await _start(desk, status, STARTS[verb], wish, actor)
     if verb in STOPS:
-        return await _stop(desk, status, STOPS[verb], wish)
+        return await _stop(desk, status, STOPS[verb], wish, actor)
     if verb == "repair":
         return await mend(desk, status, wish.divergence, is_trial=wish.dry_run)
     raise NotFound(f"there is no order named {verb!r}", Reason.NOT_FOUND, field="verb")
@@ -142,20 +143,22 @@ async def _abort(desk: Desk, status: CollectionStatus, wish: Wish, actor: str) -
     return told((check,), executed=aborted, message=ended)
 
 
-async def _start(desk: Desk, status: CollectionStatus, kind: str, wish: Wish) -> Json:
+async def _start(desk: Desk, status: CollectionStatus, kind: str, wish: Wish, actor: str) -> Json:
     checks = (has_mirror(status), _is_not_running(status, kind))
     if wish.dry_run or not checks[0].passed:
         return told(checks)
-    job = await desk.workshop.start_job(status.flag.collection, kind)
+    order = JobOrder(actor=actor, reason=wish.reason)
+    job = await desk.workshop.start_job(status.flag.collection, kind, order)
     return told(checks, executed=True, message=f"the {kind} is {job.state}")
 
 
-async def _stop(desk: Desk, status: CollectionStatus, kind: str, wish: Wish) -> Json:
+async def _stop(desk: Desk, status: CollectionStatus, kind: str, wish: Wish, actor: str) -> Json:
     is_running, evidence = _running(status, kind)
     checks = (GateCheck("running", is_running, evidence, overridable=False),)
     if wish.dry_run or not is_running:
         return told(checks)
-    await desk.workshop.pause_job(status.flag.collection, kind)
+    order = JobOrder(actor=actor, reason=wish.reason)
+    await desk.workshop.pause_job(status.flag.collection, kind, order)
     return told(checks, executed=True, message=f"the {kind} stops at its next checkpoint")
 
 

@@ -12,6 +12,7 @@ from proxy.core.ports import Clock, DivergenceLog
 from proxy.cutover.machine import Step
 from proxy.cutover.overview import Overview
 from proxy.cutover.steering import Steering
+from proxy.reconcile.charter import JobOrder
 from proxy.reconcile.repair import RepairReport
 
 Outcomes = Callable[[], Mapping[str, Mapping[str, int]]]
@@ -24,11 +25,11 @@ Repair = Callable[[str, Iterable[Key]], Awaitable[RepairReport]]
 class Workshop(Protocol):
     """What backfills and verifies collections in the background."""
 
-    async def start_job(self, collection: str, kind: str) -> Job:
+    async def start_job(self, collection: str, kind: str, order: JobOrder = ...) -> Job:
         """Start a "backfill" or "verify" and return at once, with the running one where there is one."""
         ...
 
-    async def pause_job(self, collection: str, kind: str) -> Job:
+    async def pause_job(self, collection: str, kind: str, order: JobOrder = ...) -> Job:
         """Have whoever runs it stop at a checkpoint. Raises Refused where none is running."""
         ...
 

@@ -14,13 +14,16 @@ class JobOrder:
     """How an operator wants a job done; None leaves it as it is, or unlimited where it begins.
 
     `rate` limits documents a second and `max_units` write units a second, of all workers together (0: no
-    limit). With `anew` a paused run is not gone on with; with `only_resume` no other one is begun.
+    limit). With `anew` a paused run is not gone on with; with `only_resume` no other one is begun. `actor`
+    and `reason` are for the audit trail.
     """
 
     rate: float | None = None
     max_units: float | None = None
     anew: bool = False
     only_resume: bool = False
+    actor: str = ""
+    reason: str = ""
 
 
 AS_IT_IS = JobOrder()

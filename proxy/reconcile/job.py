@@ -4,8 +4,9 @@ compare-and-set.
     (none) --begin--> running --pause--> paused --begin--> running --finish--> finished
                          |--fail--> failed
 
-Invariants: a collection has one run of a kind at a time; a run belongs to the primary under which it began,
-and to the mirror that was kept up since; whoever finds another run in the job's place has nothing to say.
+Invariants: nothing changes without an entry in the audit trail; a collection has one run of a kind at a time;
+a run belongs to the primary under which it began, and to the mirror that was kept up since; whoever finds
+another run in the job's place has nothing to say.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from proxy.reconcile.key import Pair
 from proxy.reconcile.lease import Lease
 from proxy.reconcile.site import Outlook, Site
 from proxy.reconcile.trade import Trade
+from proxy.reconcile.trail import JobTrail
 
 RUNNING, PAUSED, FINISHED, FAILED = "running", "paused", "finished", "failed"
 
@@ -45,25 +47,29 @@ async def begin(site: Site, outlook: Outlook, trade: Trade, order: JobOrder) -> 
     Limits that the order names hold from now on. Raises Refused where there is no mirror, or nothing to go on
     with if that alone is wanted; Contended where another replica is about to begin one.
     """
-    pair = pair_of(site, outlook)
+    pair, trail = pair_of(site, outlook), JobTrail(site, order)
     async with _alone(site, trade.kind):
         while True:
             job = await site.control.job(site.name, trade.kind)
             if job is None or not await _is_to_go_on(site, outlook, job, order):
                 if order.only_resume:
                     raise Refused(f"no {trade.kind} of {site.name} is paused", Reason.STAGE_NOT_ALLOWED)
-                return await _begin_anew(site, outlook, trade, pair, order)
-            if changed := await _swap(site.control, job, RUNNING, order):
+                begun = await _draw_up(site, outlook, trade, pair, order)
+                await trail.note(job, begun)
+                await site.control.save_job(begun)
+                return begun
+            if changed := await _swap(site.control, job, RUNNING, order, trail):
                 return changed
 
 
-async def pause(site: Site, kind: str) -> Job:
+async def pause(site: Site, kind: str, order: JobOrder = AS_IT_IS) -> Job:
     """Have all workers stop at a checkpoint. Raises Refused where none is running."""
+    trail = JobTrail(site, order)
     while True:
         job = await site.control.job(site.name, kind)
         if job is None or job.state != RUNNING:
             raise Refused(f"no {kind} of {site.name} is running", Reason.STAGE_NOT_ALLOWED)
-        if paused := await _swap(site.control, job, PAUSED, AS_IT_IS):
+        if paused := await _swap(site.control, job, PAUSED, order, trail):
             return paused
 
 
@@ -95,12 +101,13 @@ async def _is_to_go_on(site: Site, outlook: Outlook, job: Job, order: JobOrder) 
     return job.state in (RUNNING, PAUSED) and job.epoch >= flag.mirrored_since
 
 
-async def _begin_anew(site: Site, outlook: Outlook, trade: Trade, pair: Pair, order: JobOrder) -> Job:
+async def _draw_up(site: Site, outlook: Outlook, trade: Trade, pair: Pair, order: JobOrder) -> Job:
+    """A new run's job."""
     published, now = outlook.published, await site.control.now()
     layout = trade.lay_out(await pair.primary.estimate())
     run = site.clock.new_op().hex()
     charter = Charter(run, published.stage.primary, layout.ranges, layout.most).limited(order)
-    job = Job(
+    return Job(
         site.name,
         trade.kind,
         RUNNING,
@@ -112,17 +119,16 @@ async def _begin_anew(site: Site, outlook: Outlook, trade: Trade, pair: Pair, or
         total=layout.total,
         population=layout.population,
     )
-    await site.control.save_job(job)
-    return job
 
 
-async def _swap(control: Control, job: Job, state: str, order: JobOrder) -> Job | None:
+async def _swap(control: Control, job: Job, state: str, order: JobOrder, trail: JobTrail) -> Job | None:
     """Give the job a state, and its charter the limits of an order; None where it has changed meanwhile."""
     charter = charter_of(job)
     position = charter.limited(order).to_text() if charter else job.position
     if (state, position) == (job.state, job.position):
         return job
     changed = replace(job, state=state, position=position, message="", updated_at=await control.now())
+    await trail.note(job, changed)
     return changed if await control.swap_job(job, changed) else None
 
 

@@ -59,12 +59,12 @@ class Workshop:
             self._join(site, trade, job)
         return job
 
-    async def pause_job(self, collection: str, kind: str) -> Job:
+    async def pause_job(self, collection: str, kind: str, order: JobOrder = AS_IT_IS) -> Job:
         """Have all who work at the job stop at a checkpoint; starting it goes on from there.
 
         Raises Refused where none is running, NotFound for an unknown collection.
         """
-        return await pause(self._site(collection), kind)
+        return await pause(self._site(collection), kind, order)
 
     async def join_all(self) -> None:
         """Join in whatever job runs anywhere, for ever."""

@@ -48,7 +48,7 @@ class IdleWorkshop:
     ) -> Job:
         return Job(collection, kind, "running", 3, 1_000, 2_000, {"copied": 0})
 
-    async def pause_job(self, collection: str, kind: str) -> Job:
+    async def pause_job(self, collection: str, kind: str, order: JobOrder = AS_IT_IS) -> Job:
         return Job(collection, kind, "paused", 3, 1_000, 2_000, {"copied": 0})
 
 

@@ -68,12 +68,14 @@ async def reason_of(call: object) -> int:
 
 async def test_a_backfill_is_limited_paused_gone_on_with_and_finished(proxy: Served) -> None:
     fill(proxy, StoreName.MONGODB, range(MANY))
-    request = pb.StartJobRequest(collection="jobs", kind=pb.JOB_KIND_BACKFILL, max_rate=10.0)
-    begun = await proxy.migration.StartJob(request)
+    request = pb.StartJobRequest(
+        collection="jobs", kind=pb.JOB_KIND_BACKFILL, max_rate=10.0, reason="at night"
+    )
+    begun = await proxy.migration.StartJob(request, metadata=(("x-crossfade-actor", "ada"),))
     assert (begun.state, begun.total, begun.max_rate) == (pb.JOB_STATE_RUNNING, MANY, 10.0)
     named: Any = {"collection": "jobs", "kind": pb.JOB_KIND_BACKFILL}
     await job_until(proxy, pb.JOB_KIND_BACKFILL, lambda job: job.done > 0)
-    paused = await proxy.migration.PauseJob(pb.PauseJobRequest(**named))
+    paused = await proxy.migration.PauseJob(pb.PauseJobRequest(**named, reason="too busy"))
     assert paused.state == pb.JOB_STATE_PAUSED
     assert not paused.HasField("remaining")
     again = pb.PauseJobRequest(**named)
@@ -84,6 +86,16 @@ async def test_a_backfill_is_limited_paused_gone_on_with_and_finished(proxy: Ser
     assert resumed.start_time == begun.start_time, "it is the same run"
     done = await job_until(proxy, pb.JOB_KIND_BACKFILL, finished)
     assert (done.clean, done.done, sum(done.counts.values())) == (True, MANY, MANY)
+
+    found = await proxy.migration.ListAuditEntries(pb.ListAuditEntriesRequest(collection="jobs"))
+    told = [(one.action, one.before, one.after, one.reason) for one in found.entries]
+    assert told == [
+        ("resume", "paused", "running", ""),
+        ("pause", "running", "paused", "too busy"),
+        ("start", "none", "running", "at night"),
+    ]
+    assert found.entries[2].actor.startswith("ada (")
+    assert found.entries[0].details["max_rate_before"] == 10.0
 
 
 async def test_there_must_be_something_to_resume(proxy: Served) -> None:
@@ -161,7 +173,7 @@ async def test_what_a_verify_found_is_explained_repaired_and_closed(proxy: Serve
         pb.DIVERGENCE_STATE_CLOSED,
     ]
     audit = await proxy.migration.ListAuditEntries(pb.ListAuditEntriesRequest(collection="jobs"))
-    assert {entry.action for entry in audit.entries} == {"repair"}
+    assert {entry.action for entry in audit.entries} == {"start", "repair"}
     assert (await run(proxy, pb.JOB_KIND_VERIFY)).clean
 
 

@@ -273,6 +273,7 @@ class AsyncMigrationClient:
         sample_share: float = 0.0,
         anew: bool = False,
         only_resume: bool = False,
+        reason: str = "",
     ) -> pb.Job:
         """Start to copy (BACKFILL) or to compare (VERIFY, or a SAMPLE of them) documents, go on with a paused
         run, or join in the one under way. Limits are of all workers together, 0 lifts them.
@@ -288,15 +289,16 @@ class AsyncMigrationClient:
             sample_share=sample_share,
             anew=anew,
             only_resume=only_resume,
+            reason=reason,
         )
         return await self._transport.call(self._stub.StartJob, request, writes=True)
 
-    async def pause_job(self, collection: str, kind: JobKind) -> pb.Job:
+    async def pause_job(self, collection: str, kind: JobKind, *, reason: str = "") -> pb.Job:
         """Have all workers of a job stop where they are, within a second or so; `start_job` goes on there.
 
         Raises Refused if none is running.
         """
-        request = pb.PauseJobRequest(collection=collection, kind=kind.value)
+        request = pb.PauseJobRequest(collection=collection, kind=kind.value, reason=reason)
         return await self._transport.call(self._stub.PauseJob, request, writes=True)
 
     async def repair(

@@ -42,13 +42,15 @@ def read_job_kind(value: pb.JobKind) -> str:
     return kind
 
 
-def read_order(request: pb.StartJobRequest) -> JobOrder:
-    """How the job is wanted. Raises BadRequest for a limit below 0."""
+def read_order(request: pb.StartJobRequest, actor: str) -> JobOrder:
+    """How the job is wanted, and by whom. Raises BadRequest for a limit below 0."""
     return JobOrder(
         rate=_limit(request, "max_rate"),
         max_units=_limit(request, "max_write_units"),
         anew=request.anew,
         only_resume=request.only_resume,
+        actor=actor,
+        reason=request.reason,
     )
 
 

@@ -29,13 +29,15 @@ const list = (entries) =>
     ),
   );
 
+const what = (one) => [one.action, one.details.job].filter(Boolean).join(" ");
+
 const line = (one) =>
   h(
     "tr",
     {},
     h("td", {}, moment(one.at)),
     h("td", {}, one.actor),
-    h("td", {}, one.before === one.after ? one.action : `${one.action}: ${one.before} to ${one.after}`),
+    h("td", {}, one.before === one.after ? what(one) : `${what(one)}: ${one.before} to ${one.after}`),
     h("td", {}, one.reason),
     h("td", {}, one.details.hold_ms ? span(one.details.hold_ms) : ""),
   );

@@ -44,11 +44,13 @@ def test_a_job_is_paused(run: Run, remote_proxy: FakeProxy) -> None:
 
 def test_a_job_is_resumed_under_new_limits(run: Run, remote_proxy: FakeProxy) -> None:
     remote_proxy.answer("StartJob", RUNNING)
-    assert run("verify", "cron_jobs", "--resume", "--max-rate", "50", "--max-wcu", "0")[0] == 0
+    words = ("--resume", "--max-rate", "50", "--max-wcu", "0", "--reason", "slow nights")
+    assert run("verify", "cron_jobs", *words)[0] == 0
     [request] = remote_proxy.requests
     assert isinstance(request, pb.StartJobRequest)
     assert (request.only_resume, request.max_rate, request.max_write_units) == (True, 50.0, 0.0)
     assert request.HasField("max_write_units"), "0 lifts the limit"
+    assert request.reason == "slow nights"
 
 
 @pytest.mark.parametrize(("words", "share"), [([], 0.01), (["5%"], 0.05), (["0.2"], 0.2)])

@@ -168,6 +168,9 @@ async def test_a_job_that_was_stopped_goes_on_where_it_stood(monkeypatch: pytest
         going_on.set()
         await stand.order("start-verify", FOR_REAL)
         await until(lambda: _is(state, "finished"))
+        entries = await world.app.control.audit(NAME, 10)
+        assert [one.action for one in entries] == ["resume", "pause", "start"]
+        assert {(one.actor, one.reason) for one in entries} == {("Ada (console, 127.0.0.1)", "a test")}
 
 
 async def _is(state: Callable[[], Awaitable[str]], wanted: str) -> bool:

@@ -105,6 +105,7 @@ def _add_job(
     command.add_argument(
         "--max-wcu", type=float, metavar="N", help="write units a second, of all workers together; 0 lifts it"
     )
+    command.add_argument("--reason", default="", help="why, for the audit record")
     command.set_defaults(sample=None)
     return command
 

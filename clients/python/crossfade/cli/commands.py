@@ -39,7 +39,7 @@ async def job(client: AsyncMigrationClient, arguments: argparse.Namespace) -> An
     """Both `backfill` and `verify`: only a job that was waited for can turn out not to be clean."""
     kind = JobKind.SAMPLE if arguments.sample else JobKind[arguments.command.upper()]
     if arguments.pause:
-        job = await client.pause_job(arguments.collection, kind)
+        job = await client.pause_job(arguments.collection, kind, reason=arguments.reason)
     else:
         job = await client.start_job(
             arguments.collection,
@@ -49,6 +49,7 @@ async def job(client: AsyncMigrationClient, arguments: argparse.Namespace) -> An
             sample_share=arguments.sample or 0.0,
             anew=arguments.anew,
             only_resume=arguments.resume,
+            reason=arguments.reason,
         )
     if not arguments.wait:
         return Answer((job_line(job),), as_json(job))

@@ -492,7 +492,7 @@ class Job(_message.Message):
     def __init__(self, collection: _Optional[str] = ..., kind: _Optional[_Union[JobKind, str]] = ..., state: _Optional[_Union[JobState, str]] = ..., clean: _Optional[bool] = ..., counts: _Optional[_Mapping[str, int]] = ..., epoch: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ..., total: _Optional[int] = ..., done: _Optional[int] = ..., rate: _Optional[float] = ..., workers: _Optional[int] = ..., remaining: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., coverage: _Optional[float] = ..., differing_at_most: _Optional[float] = ..., max_rate: _Optional[float] = ..., max_write_units: _Optional[float] = ...) -> None: ...
 
 class StartJobRequest(_message.Message):
-    __slots__ = ("collection", "kind", "max_rate", "max_write_units", "sample_share", "anew", "only_resume")
+    __slots__ = ("collection", "kind", "max_rate", "max_write_units", "sample_share", "anew", "only_resume", "reason")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     MAX_RATE_FIELD_NUMBER: _ClassVar[int]
@@ -500,6 +500,7 @@ class StartJobRequest(_message.Message):
     SAMPLE_SHARE_FIELD_NUMBER: _ClassVar[int]
     ANEW_FIELD_NUMBER: _ClassVar[int]
     ONLY_RESUME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     collection: str
     kind: JobKind
     max_rate: float
@@ -507,15 +508,18 @@ class StartJobRequest(_message.Message):
     sample_share: float
     anew: bool
     only_resume: bool
-    def __init__(self, collection: _Optional[str] = ..., kind: _Optional[_Union[JobKind, str]] = ..., max_rate: _Optional[float] = ..., max_write_units: _Optional[float] = ..., sample_share: _Optional[float] = ..., anew: _Optional[bool] = ..., only_resume: _Optional[bool] = ...) -> None: ...
+    reason: str
+    def __init__(self, collection: _Optional[str] = ..., kind: _Optional[_Union[JobKind, str]] = ..., max_rate: _Optional[float] = ..., max_write_units: _Optional[float] = ..., sample_share: _Optional[float] = ..., anew: _Optional[bool] = ..., only_resume: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class PauseJobRequest(_message.Message):
-    __slots__ = ("collection", "kind")
+    __slots__ = ("collection", "kind", "reason")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     collection: str
     kind: JobKind
-    def __init__(self, collection: _Optional[str] = ..., kind: _Optional[_Union[JobKind, str]] = ...) -> None: ...
+    reason: str
+    def __init__(self, collection: _Optional[str] = ..., kind: _Optional[_Union[JobKind, str]] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class RepairRequest(_message.Message):
     __slots__ = ("collection", "divergences", "kind", "last_verify", "page_size", "page_token")
