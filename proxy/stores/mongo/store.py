@@ -28,6 +28,7 @@ from proxy.stores.mongo.pool import PoolGauge
 from proxy.stores.mongo.reading import Reader
 from proxy.stores.mongo.segments import Segments
 from proxy.stores.mongo.slot import Slot
+from proxy.stores.mongo.waits import mend_waits
 from proxy.stores.mongo.writing import Writer
 
 # No socketTimeoutMS: with one, the driver sends through asyncio.wait_for, which loses cancellations before
@@ -113,6 +114,7 @@ class MongoStores:
         options |= {"event_listeners": [gauge]} if gauge else {}
         said = uri.partition("?")[2].lower()
         ours = {name: value for name, value in _CLIENT_OPTIONS.items() if f"{name.lower()}=" not in said}
+        mend_waits()
         with Translated():
             client = AsyncMongoClient[dict[str, Any]](uri, **(ours | options), connect=False)
         return cls(client, gauge)
