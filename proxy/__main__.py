@@ -15,11 +15,11 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from proxy import assessment, exportation
 from proxy.access.files import AccessError
 from proxy.access.tokens import new_token
 from proxy.api.migration import MigrationServicer
@@ -39,18 +39,24 @@ if TYPE_CHECKING:
     from proxy.wiring import App
 
 _log = logging.getLogger("crossfade")
-_OF_THEIR_OWN: dict[str, Callable[[argparse.Namespace], int]] = {
-    "assess": assessment.run,
-    "export": exportation.run,
+PROGRAM = "python -m proxy"
+_OF_THEIR_OWN = {
+    "assess": ("proxy.assessment", "read a MongoDB, and say whether and how it can move"),
+    "export": (
+        "proxy.exportation",
+        "write a collection as files for DynamoDB's import from S3, or adopt what was imported",
+    ),
 }
-"""Commands with options, messages and exit codes of their own."""
+"""Commands with options, messages and exit codes of their own, in modules that a proxy does not need."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
-    options = _parser().parse_args(arguments)
-    if options.command in _OF_THEIR_OWN:
-        return _OF_THEIR_OWN[options.command](options)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words and words[0] in _OF_THEIR_OWN:
+        module, _ = _OF_THEIR_OWN[words[0]]
+        return int(import_module(module).main(words[1:], prog=f"{PROGRAM} {words[0]}"))
+    options = _parser().parse_args(words)
     try:
         if options.command == "token":
             return make_token(options.name)
@@ -245,7 +251,7 @@ _WORK: dict[str, Callable[[ProxyConfig], Coroutine[Any, Any, None]]] = {
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m proxy", description=__doc__)
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, about in (
         ("serve", "serve gRPC until SIGTERM"),
@@ -256,10 +262,8 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=about, description=about)
         command.add_argument("file", nargs="?", help="the collections file, instead of --collections")
         add_flags(command)
-    about = "read a MongoDB, and say whether and how it can move"
-    assessment.add_arguments(commands.add_parser("assess", help=about, description=about))
-    about = "write a collection as files for DynamoDB's import from S3, or adopt what was imported"
-    exportation.add_arguments(commands.add_parser("export", help=about, description=about))
+    for name, (_, about) in _OF_THEIR_OWN.items():
+        commands.add_parser(name, help=about)
     command = commands.add_parser("token", help="print a fresh static token and the line that lets it in")
     command.add_argument("name", help="whose it is")
     return parser

@@ -53,6 +53,8 @@ from proxy.stores.mongo.store import MongoStores
 DRAIN_LIMIT = 2.0
 """Seconds that one attempt to drain may take; the hold's own limit bounds the attempts."""
 
+AT_ONCE = 8
+"""Collections that are prepared at the same time."""
 
 PREPARE_AGAIN = 5.0
 """Seconds between two attempts to prepare a mirror that does not answer."""
@@ -166,13 +168,19 @@ class App:
         """
         await self.control.prepare()
         stages = {flag.collection: flag.stage for flag in await self.control.flags()}
-        done: list[str] = []
-        for name, stores in self.parts.stores.items():
-            stage = stages.get(name, Stage.MONGO_ONLY)
-            done += await stores[stage.primary].prepare()
-            if stage is not Stage.DYNAMO_ONLY:
-                done += await self._prepare_other(stores[stage.primary.other])
-        return done
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def prepare(name: str, stores: Stores) -> tuple[str, ...]:
+            async with slots:
+                return await self._prepare_both(stages.get(name, Stage.MONGO_ONLY), stores)
+
+        done = await asyncio.gather(*(prepare(*each) for each in self.parts.stores.items()))
+        return [line for lines in done for line in lines]
+
+    async def _prepare_both(self, stage: Stage, stores: Stores) -> tuple[str, ...]:
+        primary, other = stores[stage.primary], stores[stage.primary.other]
+        done = await primary.prepare()
+        return done if stage is Stage.DYNAMO_ONLY else done + await self._prepare_other(other)
 
     async def _prepare_other(self, store: CollectionStore) -> tuple[str, ...]:
         try:
@@ -191,7 +199,9 @@ class App:
 
     async def start(self) -> None:
         """Learn the flags (creating those of new collections), open the lanes, join the registry."""
-        flags = [await self._flag_of(collection) for collection in self.parts.collections]
+        first, *others = self.parts.collections
+        flags = [await self._flag_of(first)]  # what DynamoDB knows of flags is read once, before the others
+        flags += await asyncio.gather(*map(self._flag_of, others))
         self.membership.admit(flags)
         for collection in self.parts.collections:
             self._open_lane(collection)

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from crossfade.v1 import migration_pb2 as pb
 from crossfade.v1 import migration_pb2_grpc
 from proxy.api.admission import caller
-from proxy.api.interceptors import DetailedError
+from proxy.api.guard import DetailedError
 from proxy.api.translate import audit, divergences, jobs, operations, rehearsals, repairs
 from proxy.api.translate.paging import Pages, place_of, row_of
 from proxy.core.errors import NotFound, Reason, Refused
@@ -63,7 +63,7 @@ class Mender(Protocol):
 
 
 class MigrationServicer(migration_pb2_grpc.MigrationServiceServicer):
-    """Serves operators; raises `core.errors`, which the interceptor maps.
+    """Serves operators; raises `core.errors`, which the guard maps.
 
     `replica_id` is this replica; `page_key` the secret that makes page tokens, the same in all replicas.
     """

@@ -18,7 +18,7 @@ from grpc_reflection.v1alpha import reflection
 
 from crossfade.v1 import migration_pb2, migration_pb2_grpc, storage_pb2, storage_pb2_grpc
 from proxy.api.admission import Admission
-from proxy.api.interceptors import AccessLog, CallSignals, Guard
+from proxy.api.guard import AccessLog, CallSignals, Guard
 from proxy.core.crowd import Crowd
 from proxy.core.identity import Doorkeeper
 
@@ -90,9 +90,10 @@ class Server:
         self._certificates = certificates
         guard = Guard(signals, settings.access_log, Admission(door) if door else None, crowd)
         self._health = health.HealthServicer()
-        self._server = grpc.aio.server(interceptors=(guard,), options=_options(settings))
-        storage_pb2_grpc.add_StorageServiceServicer_to_server(storage, self._server)
-        migration_pb2_grpc.add_MigrationServiceServicer_to_server(migration, self._server)
+        self._server = grpc.aio.server(options=_options(settings))
+        guarded = guard.before(self._server)
+        storage_pb2_grpc.add_StorageServiceServicer_to_server(storage, guarded)
+        migration_pb2_grpc.add_MigrationServiceServicer_to_server(migration, guarded)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(REFLECTED, self._server)
         self.port = 0

@@ -42,7 +42,7 @@ _READERS: Mapping[str, Reader] = {
 
 
 class StorageServicer(storage_pb2_grpc.StorageServiceServicer):
-    """Serves the documents of the configured collections; raises `core.errors`, which the interceptor maps.
+    """Serves the documents of the configured collections; raises `core.errors`, which the guard maps.
 
     `page_key` is the secret that makes page tokens, the same in all replicas; `default_deadline` in seconds
     is for calls without one.

@@ -14,7 +14,7 @@ from crossfade.v1 import error_pb2
 from crossfade.v1.migration_pb2_grpc import MigrationServiceStub
 from crossfade.v1.storage_pb2_grpc import StorageServiceStub
 from proxy.access.certificates import Certificates
-from proxy.api.interceptors import AccessLog
+from proxy.api.guard import AccessLog
 from proxy.api.migration import MigrationServicer
 from proxy.api.server import Server, ServerSettings
 from proxy.api.status import TRAILER
