@@ -21,7 +21,7 @@ T = TypeVar("T")
 def mend_waits() -> None:
     """Have every client of this process wait without a task between; calling it again does no harm."""
     if sys.version_info < (3, 12):
-        pymongo.lock.wait_for = wait_for  # type: ignore[assignment] # what its `_async_cond_wait` calls
+        pymongo.lock.wait_for = wait_for  # type: ignore[assignment, attr-defined] # what its `_async_cond_wait` calls
 
 
 async def wait_for(awaitable: Awaitable[T], timeout: float | None) -> T:
