@@ -272,7 +272,7 @@ class App:
     def _open_lane(self, collection: Collection) -> None:
         parts, name = self.parts, collection.name
         stores, door = parts.stores[name], self.membership.doors[name]
-        breaker = Breaker(asyncio.get_running_loop().time)
+        breaker, confirmed = Breaker(asyncio.get_running_loop().time), self.sites[name].confirmed
         reporter = Reporter(collection, parts.divergences, parts.replica_id, parts.clock, parts.signals)
         shadow = Shadow(
             collection,
@@ -283,8 +283,14 @@ class App:
             parts.signals,
             gives_way=parts.crowd.sheds_shadow_read,
         )
+<<<<<<< HEAD
         mirror = Mirror(name, stores, collection.settings, breaker, parts.signals, parts.clock)
         cleanup = Cleanup(name, stores[StoreName.MONGODB], collection.settings, parts.signals)
+=======
+        mirror = Mirror(name, stores, collection.settings, breaker, parts.signals, parts.clock, confirmed)
+        grace = collection.settings.tombstone_grace
+        cleanup = Cleanup(name, stores[StoreName.MONGODB], grace, parts.signals)
+>>>>>>> 6624ab0 (Do not read again what this replica saw the mirror take)
         self.lanes[name] = Lane(collection, stores, door, mirror, shadow, cleanup)
         self.reporters[name] = reporter
         self.reconcilers[name] = Reconciler(self.sites[name], door)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
+from proxy.core.confirmed import Write
 from proxy.core.keys import Key
 from proxy.core.query import Position
 from proxy.core.version import Record
@@ -73,6 +75,8 @@ class FeedBatch:
     that is at its end gives an empty batch about every second, so that silence means trouble. `blind` counts
     events that name no document: a hard delete whose pre-image is gone, or a document without a valid key.
     `buried` are the keys whose last event left a tombstone: a proxy deleted them, and it may be gone by now.
+    `written` has the last write of those keys whose every event in the batch was a proxy's change of a
+    document that was there, each above the one before; a feed that cannot tell leaves it empty.
     """
 
     keys: tuple[Key, ...]
@@ -81,6 +85,7 @@ class FeedBatch:
     committed_at: int
     blind: int = 0
     buried: frozenset[Key] = frozenset()
+    written: Mapping[Key, Write] = field(default_factory=dict)
 
 
 class FeedLost(Exception):

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from enum import Enum
 
 from proxy.core.collection import Settings
+from proxy.core.confirmed import Confirmed
 from proxy.core.errors import CrossfadeError, Fenced, Outcome, Reason, Unavailable
 from proxy.core.exchange import ApplyResult, ApplyStatus
 from proxy.core.ports import Clock, CollectionStore, Signals
@@ -40,12 +41,14 @@ class Mirror:
         breaker: Breaker,
         signals: Signals,
         clock: Clock,
+        confirmed: Confirmed,
     ) -> None:
         self._collection = collection
         self._stores = stores
         self._settings = settings
         self._signals = signals
         self._clock = clock
+        self._confirmed = confirmed
         self.breaker = breaker
         self.applied = 0
         self.deferred = 0
@@ -95,7 +98,7 @@ class Mirror:
         """Write once within the deadline, and tell the breaker; why the mirror lacks it, or nothing."""
         try:
             async with asyncio.timeout(self._settings.mirror_timeout):
-                applied = await mirror.apply(record)
+                applied = await self._apply(mirror, record)
         except (CrossfadeError, TimeoutError) as error:
             self._note(str(error) or f"no answer within {self._settings.mirror_timeout:g} s")
             self.breaker.failed()
@@ -108,7 +111,7 @@ class Mirror:
 
     async def _confirm(self, mirror: CollectionStore, record: Record) -> None:
         try:
-            applied = await mirror.apply(record)
+            applied = await self._apply(mirror, record)
         except Fenced:
             raise
         except CrossfadeError as error:
@@ -116,6 +119,12 @@ class Mirror:
             raise self._unconfirmed(f"the mirror could not be written: {error.message}") from error
         if not _holds(applied, record):
             raise self._unconfirmed("the mirror holds a write that this one is not known to be part of")
+
+    async def _apply(self, mirror: CollectionStore, record: Record) -> ApplyResult:
+        applied = await mirror.apply(record)
+        if applied.status is ApplyStatus.APPLIED:
+            self._confirmed.note(mirror.store, record)
+        return applied
 
     def _unconfirmed(self, why: str) -> Unavailable:
         self._signals.count("crossfade.mirror.writes", collection=self._collection, outcome="unconfirmed")

@@ -11,15 +11,17 @@ import asyncio
 import heapq
 import itertools
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from proxy.core.confirmed import Write
 from proxy.core.exchange import FeedBatch
 from proxy.core.keys import Key
 from proxy.core.ports import Clock, Feed
 from proxy.faultpoint import faultpoint
 from proxy.reconcile.key import Outcome
+from proxy.reconcile.settler import NOTHING_TOLD, Told
 
 QUEUE = 8
 """Batches that are read ahead of what is applied."""
@@ -32,9 +34,8 @@ SILENCE = 3.0
 """Seconds without any batch after which a feed no longer counts as read to its end."""
 MAX_PENDING_PURGES = 50_000
 
-Settle = Callable[[Sequence[Key], bool, Set[Key]], Awaitable[list[Outcome]]]
-"""Brings keys to their ends, however long that takes; the flag says that they were written just now, the set
-has those which a proxy deleted last."""
+Settle = Callable[[Sequence[Key], bool, Told], Awaitable[list[Outcome]]]
+"""Brings keys to their ends, however long that takes; the flag says that they were written just now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ class Follower:
         for number in itertools.count():
             batches = await self._take()
             keys = list(dict.fromkeys(key for batch in batches for key in batch.keys))
-            outcomes = await self._settle(keys, True, _buried_in(batches)) if keys else []
+            outcomes = await self._settle(keys, True, _told_by(batches)) if keys else []
             await faultpoint("feed.after_apply")
             self.handled += len(outcomes)
             self._waiting -= sum(len(batch.keys) for batch in batches)
@@ -149,7 +150,7 @@ class Follower:
         while True:
             due = self._purges.take_due(self._clock.now())
             if due:
-                await self._settle([key for _, key in due], False, frozenset())
+                await self._settle([key for _, key in due], False, NOTHING_TOLD)
                 self._purges.finish(Counter(number for number, _ in due))
                 self.purged = self._purges.position or self.purged
             await asyncio.sleep(self._purges.pause(self._clock.now()))
@@ -159,12 +160,17 @@ class Follower:
             self._progress.notify_all()
 
 
-def _buried_in(batches: Sequence[FeedBatch]) -> frozenset[Key]:
-    """The keys whose last event in all of them left a tombstone."""
+def _told_by(batches: Sequence[FeedBatch]) -> Told:
+    """What all of them tell: the keys whose last event left a tombstone, and those that every batch in which
+    they occur says to be written by proxies."""
     buried: frozenset[Key] = frozenset()
+    written: dict[Key, Write] = {}
+    doubtful: set[Key] = set()
     for batch in batches:
         buried = buried.difference(batch.keys) | batch.buried
-    return buried
+        doubtful.update(key for key in batch.keys if key not in batch.written)
+        written.update(batch.written)
+    return Told(buried, {key: write for key, write in written.items() if key not in doubtful})
 
 
 class _Purges:

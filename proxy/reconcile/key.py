@@ -46,6 +46,7 @@ class Result(Enum):
     """How a key ended."""
 
     EQUAL = "equal"
+    CONFIRMED = "confirmed"  # the mirror took this write from this replica: nothing was read
     APPLIED = "applied"
     STAMPED = "stamped"
     BURIED = "buried"

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence, Set
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 
 from proxy.core.canary import canary_key
 from proxy.core.comparison import Kind
+from proxy.core.confirmed import Write
 from proxy.core.errors import CrossfadeError
 from proxy.core.finding import Finding, identify
 from proxy.core.keys import Key
@@ -28,6 +29,21 @@ LONGEST_PAUSE = 1.0
 
 class Superseded(Exception):
     """Another store is the primary now: what was to be settled is another pass's business."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the events of a feed tell of keys by themselves.
+
+    `buried`: a proxy deleted them, though the tombstone may be gone by now. `written`: the last write of keys
+    that nobody but proxies wrote (see `core.exchange.FeedBatch`).
+    """
+
+    buried: Set[Key] = frozenset()
+    written: Mapping[Key, Write] = field(default_factory=dict)
+
+
+NOTHING_TOLD = Told()
 
 
 class Settler:
@@ -46,19 +62,22 @@ class Settler:
         self.bypass_at = 0
         self.quarantined = 0
 
-    async def settle(
-        self, keys: Sequence[Key], is_fresh: bool, buried: Set[Key] = frozenset()
-    ) -> list[Outcome]:
+    async def settle(self, keys: Sequence[Key], is_fresh: bool, told: Told = NOTHING_TOLD) -> list[Outcome]:
         """The final outcome of every key but the canary's. Raises Superseded.
 
-        Of `buried` keys it is known that a proxy deleted them, though the tombstone may be gone by now.
+        What this replica has seen the mirror take is not read again; all other documents are.
         """
-        waiting = [key for key in keys if key != self._canary]
-        ended, pause = dict[Key, Outcome](), 0.0
+        keys = [key for key in keys if key != self._canary]
+        confirmed = [Outcome(key, Result.CONFIRMED) for key in keys if self._is_confirmed(key, told)]
+        await self._note(confirmed, told)
+        ended, pause = {outcome.key: outcome for outcome in confirmed}, 0.0
+        waiting = [key for key in keys if key not in ended]
+        for key in waiting:
+            self._site.confirmed.forget(key)
         while waiting:
             outcomes = await self._try(waiting, is_fresh)
             final = [outcome for outcome in outcomes if outcome.is_final]
-            await self._note(final, buried)
+            await self._note(final, told)
             ended |= {outcome.key: outcome for outcome in final}
             waiting = [key for key in waiting if key not in ended]
             pause = 0.005 if final else min(LONGEST_PAUSE, pause * 2 or 0.01)
@@ -66,6 +85,10 @@ class Settler:
                 await self._learn(outcomes)
                 await asyncio.sleep(pause)
         return list(ended.values())
+
+    def _is_confirmed(self, key: Key, told: Told) -> bool:
+        write = told.written.get(key)
+        return write is not None and self._site.confirmed.holds(self._pair.mirror.store, key, write)
 
     async def _try(self, keys: Sequence[Key], is_fresh: bool) -> list[Outcome]:
         try:
@@ -90,12 +113,12 @@ class Settler:
             raise Superseded
         self._pair = replace(self._pair, epoch=max(flag.epoch, self._pair.epoch))
 
-    async def _note(self, outcomes: Sequence[Outcome], buried: Set[Key]) -> None:
+    async def _note(self, outcomes: Sequence[Outcome], told: Told) -> None:
         signals, name = self._site.signals, self._site.name
         for result, amount in Counter(outcome.result.value for outcome in outcomes).items():
             self.counts[result] += amount
             signals.count("crossfade.reconcile.keys", amount, collection=name, outcome=result)
-        if bypassed := sum(_is_bypass(outcome, buried) for outcome in outcomes):
+        if bypassed := sum(_is_bypass(outcome, told.buried) for outcome in outcomes):
             self.counts["bypass"] += bypassed
             self.bypass_at = self._site.clock.now()
             signals.count("crossfade.reconcile.bypassed", bypassed, collection=name)

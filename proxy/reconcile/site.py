@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from proxy.core.collection import Collection
+from proxy.core.confirmed import Confirmed
 from proxy.core.finding import Finding, describe
 from proxy.core.ports import Clock, CollectionStore, Control, DivergenceLog, Feed, Signals
 from proxy.core.stage import Published, StoreName
@@ -40,6 +41,7 @@ class Site:
     replica: str
     gives_way: Callable[[], bool] = _never
     """Whether the replica has too many calls in hand for jobs to go at their pace."""
+    confirmed: Confirmed = field(default_factory=Confirmed)
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 
 from proxy.core.errors import CrossfadeError
 from proxy.core.exchange import FeedLost
@@ -19,7 +19,7 @@ from proxy.core.stage import StoreName
 from proxy.reconcile.checkpoint import place_in, secured_kind
 from proxy.reconcile.follower import Follower
 from proxy.reconcile.key import Outcome
-from proxy.reconcile.settler import Settler, Superseded
+from proxy.reconcile.settler import Settler, Superseded, Told
 from proxy.reconcile.site import Site
 
 _log = logging.getLogger("crossfade.reconcile")
@@ -36,7 +36,7 @@ async def follow_tail(site: Site, settler: Settler) -> None:
         if job is None or place is None:
             return
 
-        async def settle(keys: Sequence[Key], _: bool, __: Set[Key]) -> list[Outcome]:
+        async def settle(keys: Sequence[Key], _: bool, __: Told) -> list[Outcome]:
             """At rest: most of what is found are mirror writes of ours."""
             return await settler.settle(keys, False)
 

@@ -13,7 +13,7 @@ from pymongo import AsyncMongoClient
 
 from proxy.core.collection import Collection, Index, IndexKind, KeyField
 from proxy.core.exchange import FeedBatch, FeedLost
-from proxy.reconcile.follower import _buried_in
+from proxy.reconcile.follower import _told_by
 from proxy.stores.mongo.feed import MARKS, MongoFeed
 
 Documents = Any
@@ -102,7 +102,7 @@ async def test_a_position_outlives_the_process(
 
 
 def buried_in(batches: Sequence[FeedBatch]) -> set[tuple[Any, ...]]:
-    return {key.values for key in _buried_in(batches)}
+    return {key.values for key in _told_by(batches).buried}
 
 
 async def test_a_changed_key_names_both_documents(feed: MongoFeed, documents: Documents) -> None:
@@ -135,6 +135,45 @@ async def test_who_deleted_a_document_is_told_apart(feed: MongoFeed, documents: 
     await documents.delete_one({"b": "theirs"})
     await documents.update_one({"b": "again"}, {"$unset": {"_cf": 1}})
     assert buried_in(await gather_to_mark(feed, position)) == {("x", "ours")}
+
+
+def meta(revision: int, **more: Any) -> dict[str, Any]:
+    return {"e": Int64(1), "r": Int64(revision), "op": revision.to_bytes(16, "big"), "ops": [], **more}
+
+
+async def written_in(feed: MongoFeed, position: str) -> dict[str, int]:
+    """The revisions of the last writes of those documents that only proxies changed."""
+    told = _told_by(await gather_to_mark(feed, position)).written
+    assert all(op == version.revision.to_bytes(16, "big") for version, op in told.values())
+    return {str(key.values[1]): version.revision for key, (version, _) in told.items()}
+
+
+async def test_what_only_proxies_changed_is_told_apart(feed: MongoFeed, documents: Documents) -> None:
+    names = ("updated", "replaced", "twice", "bypassed", "after", "back", "stripped", "dead", "moved", "gone")
+    await documents.insert_many([{"a": "x", "b": name, "_cf": meta(1)} for name in names])
+    position = await feed.tip()
+
+    async def change(name: str, revision: int, **fields: Any) -> None:
+        await documents.update_one({"b": name}, {"$set": {"_cf": meta(revision), **fields}})
+
+    await documents.insert_one({"a": "x", "b": "new", "_cf": meta(1)})
+    await change("updated", 2, n=1)
+    await documents.replace_one({"b": "replaced"}, {"a": "x", "b": "replaced", "_cf": meta(5)})
+    await change("twice", 2)
+    await change("twice", 3)
+    await change("bypassed", 2)
+    await documents.update_one({"b": "bypassed"}, {"$set": {"n": 1}})
+    await documents.update_one({"b": "after"}, {"$set": {"n": 1}})
+    await change("after", 2)
+    await change("back", 3)
+    await change("back", 2)
+    await change("back", 3)
+    await documents.update_one({"b": "stripped"}, {"$unset": {"_cf": 1}})
+    await documents.update_one({"b": "dead"}, {"$set": {"_cf": meta(2, **{"del": DatetimeMS(_now())})}})
+    await change("moved", 2, b="elsewhere")
+    await change("gone", 2)
+    await documents.delete_one({"b": "gone"})
+    assert await written_in(feed, position) == {"updated": 2, "replaced": 5, "twice": 3}
 
 
 async def test_a_delete_without_its_pre_image_is_counted(

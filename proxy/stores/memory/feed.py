@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from proxy.core.confirmed import Write
 from proxy.core.exchange import FeedBatch, FeedLost
+from proxy.core.keys import Key
 from proxy.core.ports import Clock
 from proxy.stores.memory.store import MemoryTable
 
@@ -41,11 +43,19 @@ class MemoryFeed:
             if end > start or marks or _seconds() - told >= HEARTBEAT:
                 last = dict(self._table.events[start:end])
                 buried = frozenset(key for key, one in last.items() if one is not None and one.is_tombstone)
-                committed_at = self._clock.now() if last else 0
+                committed_at, written = self._clock.now() if last else 0, self._written(start, end)
                 start, told, told_marks = end, _seconds(), told_marks | marks
-                yield FeedBatch(tuple(last), str(end), frozenset(marks), committed_at, buried=buried)
+                yield FeedBatch(
+                    tuple(last), str(end), frozenset(marks), committed_at, buried=buried, written=written
+                )
             else:
                 await self._table.wait(HEARTBEAT)
+
+    def _written(self, start: int, end: int) -> dict[Key, Write]:
+        writes: dict[Key, Write | None] = {}
+        for (key, _), write in zip(self._table.events[start:end], self._table.writes[start:end], strict=True):
+            writes[key] = write if writes.get(key, write) is not None else None
+        return {key: write for key, write in writes.items() if write is not None}
 
     def _passed(self, end: int) -> set[str]:
         return {name for name, at in self._table.marks.items() if at <= end}

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from proxy.core.collection import Collection
+from proxy.core.confirmed import Write
 from proxy.core.errors import Fenced, Reason, Refused
 from proxy.core.exchange import ApplyResult, ApplyStatus, Page, Segment
 from proxy.core.keys import Key
@@ -39,11 +40,13 @@ class MemoryTable:
         self.records: dict[Key, Record] = {}
         self.fence = 0
         self.events: list[Event] = []
+        self.writes: list[Write | None] = []  # of each event: what a feed's `written` tells of it
         self.marks: dict[str, int] = {}
         self._changed = asyncio.Event()
 
     def put(self, key: Key, record: Record | None) -> None:
         """Store or remove a record, and tell the feed; the removal of a tombstone is no event."""
+        before = self.records.get(key)
         if record is None:
             gone = self.records.pop(key, None)
             if gone is None or gone.is_tombstone:
@@ -51,6 +54,7 @@ class MemoryTable:
         else:
             self.records[key] = record
         self.events.append((key, record))
+        self.writes.append(_write_of(before, record))
         self.wake()
 
     def wake(self) -> None:
@@ -63,6 +67,13 @@ class MemoryTable:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._changed.wait()
+
+
+def _write_of(before: Record | None, after: Record | None) -> Write | None:
+    """A proxy's change of a document that was there."""
+    if before is None or after is None or before.is_tombstone or after.is_tombstone:
+        return None
+    return (after.version, after.op) if after.version > before.version else None
 
 
 class MemoryStore:

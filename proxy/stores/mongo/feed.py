@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,10 +27,12 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from proxy.core.collection import Collection
+from proxy.core.confirmed import Write
 from proxy.core.document import LENIENT
 from proxy.core.errors import BadRequest
 from proxy.core.exchange import FeedBatch, FeedLost
 from proxy.core.keys import Key, key_of
+from proxy.core.version import LEGACY, Version
 from proxy.stores.mongo.codec import META, escape_name, is_meta
 from proxy.stores.mongo.failures import Translated
 
@@ -147,6 +149,7 @@ class MongoFeed:
             committed_at=max(map(_time_of, events), default=0),
             blind=gathered.blind,
             buried=frozenset(gathered.buried),
+            written={key: write for key, write in gathered.written.items() if write is not None},
         )
 
     def _gather(self, event: Event, gathered: _Gathered) -> None:
@@ -176,6 +179,7 @@ class MongoFeed:
             else:
                 gathered.nameless.append(event["documentKey"]["_id"])
         named = {key for image in images if (key := self._name(image, gathered))}
+        gathered.note_write(named, _write_of(event["operationType"], before, after))
         gathered.buried -= named
         if after is not None and _is_tombstone(after):
             gathered.buried |= named
@@ -210,6 +214,14 @@ class _Gathered:
     nameless: list[Any] = field(default_factory=list)
     blind: int = 0
     buried: set[Key] = field(default_factory=set)
+    written: dict[Key, Write | None] = field(default_factory=dict)
+
+    def note_write(self, named: Set[Key], write: Write | None) -> None:
+        """Once an event of a key was no proxy's change, or moved it, the key is to be looked at."""
+        for key in named:
+            is_first = key not in self.written
+            is_plain = write is not None and len(named) == 1 and (is_first or self.written[key] is not None)
+            self.written[key] = write if is_plain else None
 
 
 class _Stream:
@@ -258,6 +270,23 @@ def _pipeline(collection: str, names: Sequence[str]) -> list[dict[str, Any]]:
         {"$match": {"$or": [{"ns.coll": {"$in": [collection, MARKS]}}, torn]}},
         {"$project": dict.fromkeys(shown, 1)},
     ]
+
+
+def _write_of(kind: str, before: Event | None, after: Event | None) -> Write | None:
+    """The write that a proxy made of a document that was there; None for anything else, inserts among it."""
+    if kind not in ("update", "replace") or before is None or after is None:
+        return None
+    old, new = _meta_in(before), _meta_in(after)
+    if new is None or new.get("del") is not None or (old is not None and old.get("del") is not None):
+        return None
+    write = (Version(int(new["e"]), int(new["r"])), new["op"])
+    since = Version(int(old["e"]), int(old["r"])) if old else LEGACY
+    return write if write[0] > since else None
+
+
+def _meta_in(image: Event) -> Mapping[str, Any] | None:
+    meta = image.get(META)
+    return meta if meta is not None and is_meta(meta) else None
 
 
 def _is_tombstone(image: Mapping[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence, Set
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -13,6 +13,7 @@ from proxy.core.keys import Key
 from proxy.reconcile import follower as module
 from proxy.reconcile.follower import Follower
 from proxy.reconcile.key import Outcome, Result
+from proxy.reconcile.settler import Told
 
 FIRST, SECOND = Key(("first",)), Key(("second",))
 
@@ -42,7 +43,7 @@ class Settling:
         self.asked: list[list[Key]] = []
         self.is_asked = asyncio.Event()
 
-    async def settle(self, keys: Sequence[Key], is_fresh: bool, buried: Set[Key]) -> list[Outcome]:
+    async def settle(self, keys: Sequence[Key], is_fresh: bool, told: Told) -> list[Outcome]:
         self.asked.append(list(keys))
         self.is_asked.set()
         return [Outcome(key, Result.EQUAL) for key in keys]

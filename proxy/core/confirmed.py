@@ -1,0 +1,41 @@
+"""What this process has itself seen the mirror take, so that nobody need ask the mirror for it again.
+
+Invariant: what is confirmed, a mirror held at a moment after the primary had it. An entry says nothing of
+what becomes of the document afterwards: whoever looks at the document itself forgets it.
+"""
+
+from __future__ import annotations
+
+from proxy.core.keys import Key
+from proxy.core.stage import StoreName
+from proxy.core.version import Record, Version
+
+MOST = 10_000
+"""Documents that are remembered; the oldest are forgotten first, and only cost a look."""
+
+Write = tuple[Version, bytes]
+"""A proxied write: the version that it made, and its op."""
+
+
+class Confirmed:
+    """The last confirmed mirror write of the documents of one collection that were written of late."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._writes: dict[Key, tuple[StoreName, Write]] = {}
+
+    def note(self, mirror: StoreName, record: Record) -> None:
+        """The mirror has taken this very record."""
+        writes = self._writes
+        writes.pop(record.key, None)  # the newest stand last
+        writes[record.key] = (mirror, (record.version, record.op))
+        if len(writes) > self._most:
+            del writes[next(iter(writes))]
+
+    def holds(self, mirror: StoreName, key: Key, write: Write) -> bool:
+        """Whether this write is the last that the mirror took of the document, as far as is known here."""
+        return self._writes.get(key) == (mirror, write)
+
+    def forget(self, key: Key) -> None:
+        """Somebody looks at the document: whatever he finds or does counts from now on."""
+        self._writes.pop(key, None)
