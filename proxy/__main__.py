@@ -14,7 +14,6 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +33,7 @@ from proxy.memory import watch_memory
 from proxy.telemetry import Silence, Telemetry, TelemetrySettings, open_telemetry
 
 if TYPE_CHECKING:
-    from proxy.access.certificates import Certificates
-    from proxy.access.door import Door
+    from proxy.gates import Gates
     from proxy.wiring import App
 
 _log = logging.getLogger("crossfade")
@@ -124,18 +122,19 @@ async def work(config: ProxyConfig) -> None:
 
 async def serve(config: ProxyConfig) -> None:
     """Serve until SIGTERM or SIGINT, then drain."""
-    from proxy.wiring import build, certificates_of, open_door
+    from proxy.gates import kept_fresh, open_gates
+    from proxy.wiring import build
 
     arm_all(config.faultpoints)
     signals = open_telemetry(_telemetry_of(config))
-    gates = Gates(open_door(config), certificates_of(config))
+    gates = open_gates(config)
     if isinstance(signals, Telemetry) and signals.page:
         _log.info("metrics are served", extra={"metrics": signals.page})
     app = await build(config, signals)
     try:
         await app.prepare()
         await app.start()
-        async with _watched(config, app), _kept_fresh(gates), _console_of(config, app, gates):
+        async with _watched(config, app), kept_fresh(gates), _console_of(config, app, gates):
             await _serve_until_told(_server_of(config, app, signals, gates))
     finally:
         await app.stop()
@@ -161,14 +160,6 @@ async def _serve_until_told(server: Server) -> None:
     await server.drain()
 
 
-@dataclass(frozen=True, slots=True)
-class Gates:
-    """What callers pass before they are served: nothing at all where both are None."""
-
-    door: Door | None
-    certificates: Certificates | None
-
-
 @asynccontextmanager
 async def _watched(config: ProxyConfig, app: App) -> AsyncIterator[None]:
     """Within the block, memory counts against what the proxy takes on."""
@@ -176,21 +167,6 @@ async def _watched(config: ProxyConfig, app: App) -> AsyncIterator[None]:
         yield
         return
     watch = asyncio.create_task(watch_memory(config.memory_limit, app.parts.crowd), name="memory.watch")
-    try:
-        yield
-    finally:
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)
-
-
-@asynccontextmanager
-async def _kept_fresh(gates: Gates) -> AsyncIterator[None]:
-    """Within the block, what decides who may come in is read again when it changes."""
-    if gates.door is None:
-        _log.info("nobody is asked who they are: whoever reaches this address may do everything")
-        yield
-        return
-    watch = asyncio.create_task(gates.door.watch(), name="door.watch")
     try:
         yield
     finally:

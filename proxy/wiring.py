@@ -10,18 +10,13 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from proxy.access.certificates import Certificates, TlsFiles
-from proxy.access.door import Door, DoorSettings
-from proxy.access.files import AccessError
-from proxy.access.signed import Issuer
 from proxy.clock import SystemClock
-from proxy.config import ConfigError, ProxyConfig, load_collections, load_policy
+from proxy.config import ProxyConfig, load_collections
 from proxy.console.desk import Desk
 from proxy.core.collection import Collection
 from proxy.core.crowd import Crowd
 from proxy.core.errors import Unavailable
 from proxy.core.flag import Flag
-from proxy.core.policy import Policy
 from proxy.core.ports import Clock, CollectionStore, Control, DivergenceLog, Feed, Fence, Signals
 from proxy.core.reading import Pool
 from proxy.core.stage import Stage, StoreName
@@ -283,14 +278,8 @@ class App:
             parts.signals,
             gives_way=parts.crowd.sheds_shadow_read,
         )
-<<<<<<< HEAD
-        mirror = Mirror(name, stores, collection.settings, breaker, parts.signals, parts.clock)
-        cleanup = Cleanup(name, stores[StoreName.MONGODB], collection.settings, parts.signals)
-=======
         mirror = Mirror(name, stores, collection.settings, breaker, parts.signals, parts.clock, confirmed)
-        grace = collection.settings.tombstone_grace
-        cleanup = Cleanup(name, stores[StoreName.MONGODB], grace, parts.signals)
->>>>>>> 6624ab0 (Do not read again what this replica saw the mirror take)
+        cleanup = Cleanup(name, stores[StoreName.MONGODB], collection.settings, parts.signals)
         self.lanes[name] = Lane(collection, stores, door, mirror, shadow, cleanup)
         self.reporters[name] = reporter
         self.reconcilers[name] = Reconciler(self.sites[name], door)
@@ -388,26 +377,3 @@ def open_parts(
         pools=lambda: (*mongo.pools(), dynamo.transport.pool),
         crowd=Crowd(config.max_calls, signals),
     )
-
-
-def open_door(config: ProxyConfig) -> Door | None:
-    """Who asks callers who they are; None where nobody does. Raises AccessError."""
-    if not config.access:
-        return None
-    issuer = Issuer(config.jwks, config.jwt_issuer, config.jwt_audience, config.jwt_groups)
-    settings = DoorSettings(config.access, config.static_tokens, issuer if config.jwks else None)
-    return Door(settings, _policy_in)
-
-
-def certificates_of(config: ProxyConfig) -> Certificates | None:
-    """What the proxy shows of itself; None in the clear. Raises AccessError."""
-    if not config.tls_cert:
-        return None
-    return Certificates(TlsFiles(config.tls_cert, config.tls_key, config.tls_client_ca))
-
-
-def _policy_in(path: str) -> Policy:
-    try:
-        return load_policy(path)
-    except ConfigError as error:
-        raise AccessError(str(error)) from error

@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "config": {"core", "faultpoint", "words"},
     "words": {"core"},
     "telemetry": {"core", "telemetry"},
+    "gates": {"core", "access", "config"},
     "clock": {"core"},
     "faultpoint": {"core"},
     "embedded": {"embedded"},

@@ -14,7 +14,7 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from crossfade import AsyncClient
 from crossfade.v1 import error_pb2, migration_pb2
 from crossfade.v1 import storage_pb2 as pb
-from proxy.api.interceptors import CallSpan
+from proxy.api.guard import CallSpan
 from proxy.core.collection import Settings
 from proxy.core.crowd import Crowd
 from proxy.core.stage import Stage, StoreName
