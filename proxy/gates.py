@@ -51,7 +51,7 @@ def _door_of(config: ProxyConfig) -> Door | None:
         return None
     issuer = Issuer(config.jwks, config.jwt_issuer, config.jwt_audience, config.jwt_groups)
     settings = DoorSettings(config.access, config.static_tokens, issuer if config.jwks else None)
-    return Door(settings, _policy_in)
+    return Door(settings, policy_in)
 
 
 def _certificates_of(config: ProxyConfig) -> Certificates | None:
@@ -60,7 +60,8 @@ def _certificates_of(config: ProxyConfig) -> Certificates | None:
     return Certificates(TlsFiles(config.tls_cert, config.tls_key, config.tls_client_ca))
 
 
-def _policy_in(path: str) -> Policy:
+def policy_in(path: str) -> Policy:
+    """The policy in a file. Raises AccessError."""
     try:
         return load_policy(path)
     except ConfigError as error:
