@@ -31,7 +31,8 @@ async def test_a_repair_is_audited_with_what_it_did(yard: Yard) -> None:
     plant(yard)
     await verify(yard.site(), yard.door, CLOSE)
     report = await mender(yard).repair(ALL, (), by_verify=True, actor="ada")
-    [entry] = await yard.control.audit("jobs", 10)
+    [entry, started] = await yard.control.audit("jobs", 10)
+    assert started.action == "start"
     assert report.closed == len(PLANTED)
     assert (entry.actor, entry.action, entry.details["closed"]) == ("ada", "repair", len(PLANTED))
 
