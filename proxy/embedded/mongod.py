@@ -54,7 +54,7 @@ class ReplicaSet:
     """`members` mongods in one set; an async context manager, or `start()` and `stop()`.
 
     `ports` fixes the ports (one a member); without it each takes a free one. `parameters` are
-    added to mongod's `--setParameter`. `oplog_size` is in megabytes.
+    added to mongod's `--setParameter`, `options` to its command line. `oplog_size` is in megabytes.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class ReplicaSet:
         parameters: Mapping[str, str] | None = None,
         name: str = "crossfade",
         oplog_size: int = 256,
+        options: Sequence[str | Path] = (),
     ) -> None:
         if ports and len(ports) != members:
             raise ValueError(f"{members} members need {members} ports, not {len(ports)}")
@@ -73,6 +74,7 @@ class ReplicaSet:
         self._parameters = {**_PARAMETERS, **(parameters or {})}
         self._name = name
         self._oplog_size = oplog_size
+        self._options = tuple(options)
         self._scratch: ScratchDirectory | None = None
         self._mongod: list[str | Path] = []
         self._members: list[Member] = []
@@ -160,6 +162,7 @@ class ReplicaSet:
         command = [*self._mongod, "--port", str(port), "--dbpath", data]
         command += ["--replSet", self._name, "--bind_ip", "127.0.0.1", "--nounixsocket"]
         command += ["--wiredTigerCacheSizeGB", "0.25", "--oplogSize", str(self._oplog_size)]
+        command += self._options
         for name, value in self._parameters.items():
             command += ["--setParameter", f"{name}={value}"]
         return command

@@ -49,10 +49,15 @@ STAGES = (
 )
 
 
+SIGNING_IN = ("saslStart", "saslContinue")
+
+
 class Calls(monitoring.CommandListener):
     """DynamoDB's operations; MongoDB's commands with their database, without those that need no privilege."""
 
-    QUIET = frozenset(("hello", "ismaster", "ping", "endSessions", "getMore", "killCursors", "buildInfo"))
+    QUIET = frozenset(
+        ("hello", "ismaster", "ping", "endSessions", "getMore", "killCursors", "buildInfo", *SIGNING_IN)
+    )
 
     def __init__(self) -> None:
         self.dynamodb: set[str] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 import boto3
 import pytest
 from pymongo import AsyncMongoClient
+from pymongo.errors import OperationFailure
 
+from tests.fixtures.guarded import guarded
 from tests.integration.privileges import Calls, play
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -33,6 +36,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }
 """The privileges that MongoDB wants for each command; one that is not here fails the test."""
 
+
+UNAUTHORIZED = 13
 
 FOR_OLD_TABLES = {"dynamodb:UpdateTable"}
 """Turns the stream on of a table that was there before; one that the proxy creates has it from the start."""
@@ -61,25 +66,43 @@ def test_nothing_is_allowed_wholesale() -> None:
 
 @pytest.mark.timeout(280)
 async def test_a_whole_migration_needs_what_is_allowed_and_no_more(
-    mongodb_uri: str, dynamodb_endpoint: str, unique_name: str
+    dynamodb_endpoint: str, unique_name: str, tmp_path: Path
 ) -> None:
-    calls = Calls()
-    try:
-        with calls.recording():
-            await play(mongodb_uri, dynamodb_endpoint, unique_name)
-    finally:
-        await _remove(mongodb_uri, dynamodb_endpoint, unique_name)
-    databases = {database for database, _ in calls.mongodb}
-    assert databases == {unique_name, f"{unique_name}_control"}
+    """MongoDB itself refuses the proxy everything else."""
+    calls, control = Calls(), f"{unique_name}_control"
+    async with guarded(tmp_path) as mongodb:
+        try:
+            uri = await mongodb.let_in(unique_name, control)
+            with calls.recording():
+                await play(uri, dynamodb_endpoint, unique_name)
+        finally:
+            await asyncio.to_thread(_remove, dynamodb_endpoint, unique_name)
+    assert {database for database, _ in calls.mongodb} == {unique_name, control}
     assert {f"dynamodb:{operation}" for operation in calls.dynamodb} | FOR_OLD_TABLES == iam_actions()
     assert privileges(calls.mongodb, unique_name) == role_actions("DATABASE")
-    assert privileges(calls.mongodb, f"{unique_name}_control") == role_actions("CONTROL")
+    assert privileges(calls.mongodb, control) == role_actions("CONTROL")
 
 
-async def _remove(mongodb_uri: str, dynamodb_endpoint: str, name: str) -> None:
-    async with AsyncMongoClient[dict[str, Any]](mongodb_uri) as client:
-        await client.drop_database(name)
-        await client.drop_database(f"{name}_control")
+async def test_the_role_is_what_mongodb_goes_by(unique_name: str, tmp_path: Path) -> None:
+    """What the role lacks is refused, in the proxy's own databases and in others."""
+    async with guarded(tmp_path) as mongodb:
+        uri = await mongodb.let_in(unique_name, f"{unique_name}_control")
+        async with AsyncMongoClient[dict[str, Any]](uri) as proxy:
+            await proxy[unique_name]["jobs"].insert_one({"_id": 1})
+            for forbidden in (
+                proxy[unique_name]["jobs"].drop(),
+                proxy.drop_database(unique_name),
+                proxy["another"]["jobs"].find_one({}),
+                proxy["another"]["jobs"].insert_one({"_id": 1}),
+                proxy.admin.command({"createUser": "x", "pwd": "x", "roles": ["root"]}),
+            ):
+                with pytest.raises(OperationFailure) as refused:
+                    await forbidden
+                assert refused.value.code == UNAUTHORIZED
+            assert await proxy[unique_name]["jobs"].find_one({}) == {"_id": 1}
+
+
+def _remove(dynamodb_endpoint: str, name: str) -> None:
     dynamodb: Any = boto3.client("dynamodb", endpoint_url=dynamodb_endpoint, region_name="us-east-1")
     for table in dynamodb.list_tables()["TableNames"]:
         if table.startswith(name):
