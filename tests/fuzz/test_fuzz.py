@@ -11,7 +11,7 @@ from crossfade.v1 import storage_pb2 as pb
 from proxy.core import keytext
 from tests.fuzz import grammar
 from tests.fuzz.calls import Calls, Found
-from tests.fuzz.rounds import WIRE, guide, play
+from tests.fuzz.rounds import GUIDED, WIRE, guide, play
 from tests.fuzz.twins import Twins, twins_in_a_thread
 
 
@@ -30,8 +30,9 @@ def test_nothing_that_a_client_sends_breaks_the_proxy_or_divides_the_stores(twin
     assert tally.cases >= 15 and sum(tally.answers.values()) >= 15
 
 
-async def test_coverage_leads_to_nothing_that_breaks_a_reader() -> None:
-    tally = await guide("documents", 2)
+@pytest.mark.parametrize("name", GUIDED)
+async def test_coverage_leads_to_nothing_that_breaks_a_reader(name: str) -> None:
+    tally = await guide(name, 2)
     assert not tally.finding, tally.finding
     assert tally.cases > 100
 
