@@ -185,7 +185,12 @@ def _server_of(config: ProxyConfig, app: App, signals: Telemetry | Silence, gate
         config.replica_id,
         config.page_token_key,
     )
-    settings = ServerSettings(config.listen, reuse_port=config.reuse_port, grace=config.grace_seconds)
+    settings = ServerSettings(
+        config.listen,
+        reuse_port=config.reuse_port,
+        max_message_size=config.max_message * 1024 * 1024,
+        grace=config.grace_seconds,
+    )
     return Server(
         storage,
         migration,

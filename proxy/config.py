@@ -133,6 +133,12 @@ class ProxyConfig:
         words.count,
         "Megabytes at which calls are refused, and before which the rest gives way; no limit if 0.",
     )
+    max_message: int = _setting(
+        "CROSSFADE_MAX_MESSAGE",
+        "16",
+        words.megabytes,
+        "Megabytes that one message may have; larger ones are refused before they are read.",
+    )
     default_deadline: float = _setting(
         "CROSSFADE_DEFAULT_DEADLINE", "30", words.seconds, "How long a call without a deadline may take."
     )

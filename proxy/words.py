@@ -29,6 +29,12 @@ def count(word: str) -> int:
     return int(word)
 
 
+def megabytes(word: str) -> int:
+    if not word.isdecimal() or not 1 <= int(word) <= 1024:
+        raise ValueError("must be whole megabytes from 1 to 1024")
+    return int(word)
+
+
 def truth(word: str) -> bool:
     if word.lower() not in ("true", "false"):
         raise ValueError("must be true or false")

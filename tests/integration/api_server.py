@@ -122,6 +122,7 @@ async def serving(
     is_working: bool = False,
     crowd: Crowd | None = None,
     signals: Silence | None = None,
+    max_message_size: int = 16 * 1024 * 1024,
 ) -> AsyncIterator[Served]:
     """A proxy that serves (and works at jobs, if wanted), and is drained afterwards. The channel is in the
     clear, and shows no token."""
@@ -133,7 +134,12 @@ async def serving(
     server = Server(
         *servicers(app, is_working=is_working),
         signals or Silence(),
-        ServerSettings(address="127.0.0.1:0", grace=1.0, access_log=AccessLog.ERRORS),
+        ServerSettings(
+            address="127.0.0.1:0",
+            max_message_size=max_message_size,
+            grace=1.0,
+            access_log=AccessLog.ERRORS,
+        ),
         door=door,
         certificates=certificates,
         crowd=crowd,

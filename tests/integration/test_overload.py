@@ -83,6 +83,21 @@ async def test_a_call_too_many_is_told_when_to_come_again(proxy: Served) -> None
     assert (await proxy.storage.Insert(request)).inserted, "there is room again"
 
 
+async def test_a_message_over_the_limit_is_refused_before_it_is_read() -> None:
+    async with serving(max_message_size=100_000) as proxy:
+        fits, larger = (
+            pb.InsertRequest(
+                collection="jobs", document=message_of({"tenant": "t", "name": "x", "text": "x" * size})
+            )
+            for size in (90_000, 100_000)
+        )
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await proxy.storage.Insert(larger)
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert proxy.writes() == 0
+        assert (await proxy.storage.Insert(fits)).inserted
+
+
 async def test_names_that_are_made_up_leave_no_metric_behind() -> None:
     recorder = Recorder()
     async with serving(crowd=Crowd(MOST), signals=recorder) as proxy:

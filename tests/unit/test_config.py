@@ -246,6 +246,11 @@ def test_secrets_come_from_files_and_are_not_shown(tmp_path: Path) -> None:
             "nan",
             "CROSSFADE_LEASE_SECONDS must be seconds from 0 to 3600, and is 'nan'",
         ),
+        (
+            "CROSSFADE_MAX_MESSAGE",
+            "0",
+            "CROSSFADE_MAX_MESSAGE must be whole megabytes from 1 to 1024, and is '0'",
+        ),
         ("CROSSFADE_REUSE_PORT", "yes", "CROSSFADE_REUSE_PORT must be true or false, and is 'yes'"),
         ("CROSSFADE_TRACE_RATE", "2", "CROSSFADE_TRACE_RATE must be a number from 0 to 1, and is '2'"),
         (
