@@ -1,6 +1,6 @@
 # The one front door. `make` alone prints what it can do.
 .DEFAULT_GOAL := help
-.PHONY: help setup proto fmt check test simulate browser dashboards faults fuzz sbom audit bench bench-hold bench-move demo up down spark-test
+.PHONY: help setup proto fmt check test simulate browser dashboards faults fuzz soak sbom audit bench bench-hold bench-move demo up down spark-test
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -52,6 +52,9 @@ audit: setup ## ask databases of known flaws about every pinned dependency; need
 
 fuzz: setup ## send generated and mutated requests to both stores and readers (MINUTES=5)
 	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),5) $(ARGS)
+
+soak: setup ## mixed load and faults for MINUTES=10: memory and latency must stay flat, and nothing be lost
+	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),10) $(ARGS)
 
 bench: setup ## measure Crossfade beside the alternatives, against its budgets (ARGS=--quick: under five minutes)
 	@$(BIN)/python -m bench $(ARGS)

@@ -30,7 +30,9 @@ _PATIENCE = 240.0
 class Bypass:
     """One such service, at work within `async with`; puts into the ledger what it was promised."""
 
-    def __init__(self, site: Site, ledger: Ledger, deployment: str, seed: int = 3) -> None:
+    def __init__(
+        self, site: Site, ledger: Ledger, deployment: str, seed: int = 3, pace: float = _PACE
+    ) -> None:
         collection = site.collection(TASKS)
         self.done: Counter[str] = Counter()
         self._client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(site.stack.stores.mongodb.address)
@@ -39,6 +41,7 @@ class Bypass:
         )
         self._ledger = ledger
         self._deployment = deployment
+        self._pace = pace
         self._chance = random.Random(seed)
         self._numbers = itertools.count(1)
         self._own: list[str] = []
@@ -89,7 +92,7 @@ class Bypass:
         while True:
             async with self._turn:
                 await self._act()
-            await asyncio.sleep(self._chance.random() * 2 * _PACE)
+            await asyncio.sleep(self._chance.random() * 2 * self._pace)
 
     async def _act(self) -> None:
         roll = self._chance.random()

@@ -148,12 +148,14 @@ async def is_shut(site: Site, collection: str, target: Stage) -> bool:
     return False
 
 
-async def flipped(site: Site, evidence: Evidence, what: str = "flipped") -> None:
-    """Move both collections to the other primary, reservations and all, and note how long writes waited.
+async def flipped(
+    site: Site, evidence: Evidence, what: str = "flipped", names: Sequence[str] = (TASKS, JOBS)
+) -> None:
+    """Move collections to the other primary, reservations and all, and note how long writes waited.
 
     A change that was aborted, since on a busy machine a step took too long, is ordered again.
     """
-    holds = await asyncio.gather(_flip(site, TASKS), _flip(site, JOBS))
+    holds = await asyncio.gather(*(_flip(site, name) for name in names))
     evidence.notes.append(f"{what}, writes held {' and '.join(f'{hold:.0f}' for hold in holds)} ms")
 
 

@@ -98,9 +98,22 @@ class Traffic:
             await self._jobs.create(name, "* * * * *", int(time.time() * 1000))
 
     def start(self) -> None:
+        self._running = [asyncio.create_task(self._keep_on(trade)) for trade in self.trades()]
+
+    def trades(self) -> list[Callable[[], Awaitable[None]]]:
+        """What each client does again and again."""
         trades = [self._work_on_registers] * 4 + [self._write_journals] * 2 + [self._give_birth] * 2
-        trades += [self._run_jobs] * 3
-        self._running = [asyncio.create_task(self._keep_on(trade)) for trade in trades]
+        return [*trades, *[self._run_jobs] * 3]
+
+    def registers(self) -> list[str]:
+        return [f"register-{number}" for number in range(REGISTERS)]
+
+    def pick_register(self) -> str:
+        return f"register-{self._chance.randrange(REGISTERS)}"
+
+    async def pick_journal(self) -> str:
+        """One that exists, and is in the ledger."""
+        return f"journal-{self._chance.randrange(JOURNALS)}"
 
     async def stop(self) -> None:
         """Let every call end by itself. Raises what went wrong in the clients themselves."""
@@ -117,7 +130,7 @@ class Traffic:
     async def finals(self) -> dict[str, int | None]:
         """What the registers hold at the end, by name."""
         found: dict[str, int | None] = {}
-        for key in (f"register-{number}" for number in range(REGISTERS)):
+        for key in self.registers():
             document = await self._tasks.find_one(self.key(key))
             found[key] = document["n"] if document else None
         return found
@@ -149,7 +162,7 @@ class Traffic:
         return Outcome.APPLIED, result
 
     async def _work_on_registers(self) -> None:
-        key = f"register-{self._chance.randrange(REGISTERS)}"
+        key = self.pick_register()
         roll = self._chance.random()
         if roll < 0.4:
             await self._read(key)
@@ -198,7 +211,7 @@ class Traffic:
             call.returned = time.monotonic()
 
     async def _write_journals(self) -> None:
-        name = f"journal-{self._chance.randrange(JOURNALS)}"
+        name = await self.pick_journal()
         journal = self.books.ledger.entries[self._name(name)]
         assert isinstance(journal, Journal)
         token = f"{next(self._numbers):x}"

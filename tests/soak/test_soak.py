@@ -1,0 +1,69 @@
+"""A short soak with every run, and proof that one can fail: proxies that leak and slow down are found out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from proxy.embedded.addresses import Addresses, Origin
+from proxy.embedded.stores import Store, Stores
+from tests.soak.report import save, tell
+from tests.soak.soak import soak
+from tests.soak.troubles import PROGRAMME
+
+PLANT = """
+import ctypes, threading, time
+
+holding_everybody_up = ctypes.PyDLL(None).usleep  # it keeps the interpreter's lock, and the processor idle
+
+def rot():
+    began, kept = time.monotonic(), []
+    while True:
+        kept.append(b"x" * (1 << 17))
+        age = time.monotonic() - began
+        if age > 20:
+            holding_everybody_up(50_000)
+        time.sleep(0.03)
+
+threading.Thread(target=rot, daemon=True).start()
+"""
+"""Makes any Python leak four megabytes a second, and slow from its twentieth second on."""
+
+
+@pytest.fixture
+def stores(addresses: Addresses, mongodb_uri: str, dynamodb_endpoint: str) -> Stores:
+    def store(address: str, given: str | None) -> Store:
+        return Store(address, Origin.GIVEN if given else Origin.EMBEDDED)
+
+    mongodb = store(mongodb_uri, addresses.mongodb_uri)
+    return Stores(mongodb, store(dynamodb_endpoint, addresses.dynamodb_endpoint))
+
+
+@pytest.mark.timeout(280)
+async def test_a_soak_is_sound(stores: Stores) -> None:
+    outcome = await soak(stores, 30.0)
+    print(tell(outcome))
+    assert [one for one in outcome.wrong if not one.startswith("latency")] == [], (
+        "how fast is for `make soak`"
+    )
+    for what in ("acknowledged writes", "reads", "lists", "finds and updates", "reservations", "bad input"):
+        assert outcome.tried[what] > 20, what
+    for what in ("oversize", "large documents", "past the proxy, inserted", *(name for name, _ in PROGRAMME)):
+        assert outcome.tried[what] > 0, what
+    for replica in ("replica-0", "replica-1"):
+        mine = [one for one in outcome.samples if one.replica == replica]
+        assert len(mine) > 10 and all(50 < one.memory < 300 and one.files > 10 for one in mine)
+        assert any(one.queues["shadow"] for one in mine)
+    assert len({one.pid for one in outcome.samples}) == 3, "one of the two was killed and started again"
+
+
+async def test_a_proxy_that_leaks_and_slows_down_is_found_out(stores: Stores, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(PLANT)
+    outcome = await soak(stores, 36.0, is_troubled=False, environment={"PYTHONPATH": str(tmp_path)})
+    print(tell(outcome))
+    told = {one.partition(":")[0] for one in outcome.wrong}
+    assert {"memory", "latency"} <= told
+    assert tell(outcome).splitlines()[-1].startswith("NOT sound")
+    save(outcome, tmp_path / "samples.csv")
+    assert len((tmp_path / "samples.csv").read_text().splitlines()) == len(outcome.samples) + 1
