@@ -21,6 +21,7 @@ import uvloop
 
 from proxy.access.files import AccessError
 from proxy.access.tokens import new_token
+from proxy.api.fitting import MEGABYTE
 from proxy.api.migration import MigrationServicer
 from proxy.api.server import Server, ServerSettings
 from proxy.api.storage import StorageServicer
@@ -175,7 +176,8 @@ async def _watched(config: ProxyConfig, app: App) -> AsyncIterator[None]:
 
 
 def _server_of(config: ProxyConfig, app: App, signals: Telemetry | Silence, gates: Gates) -> Server:
-    storage = StorageServicer(app.pipeline, config.page_token_key, config.default_deadline)
+    max_message = config.max_message * MEGABYTE
+    storage = StorageServicer(app.pipeline, config.page_token_key, config.default_deadline, max_message)
     migration = MigrationServicer(
         app.overview,
         app.coordinator,
@@ -188,7 +190,7 @@ def _server_of(config: ProxyConfig, app: App, signals: Telemetry | Silence, gate
     settings = ServerSettings(
         config.listen,
         reuse_port=config.reuse_port,
-        max_message_size=config.max_message * 1024 * 1024,
+        max_message_size=max_message,
         grace=config.grace_seconds,
     )
     return Server(

@@ -11,11 +11,13 @@ from typing import Any, TypeAlias
 from crossfade.v1 import storage_pb2 as pb
 from crossfade.v1 import storage_pb2_grpc
 from proxy.api.deadline import Limit, TimedCall, budget
+from proxy.api.fitting import MEGABYTE, SPARE, count_that_fits, size_of
 from proxy.api.status import classify, code_of, detail_of
 from proxy.api.translate import replies, targets, writes
 from proxy.api.translate.fault import fault, inside
 from proxy.core.collection import Collection
 from proxy.core.errors import Outcome, Reason
+from proxy.core.exchange import Page
 from proxy.core.filter import EVERYTHING, Filter
 from proxy.core.keys import Key
 from proxy.core.matching import matches
@@ -45,11 +47,18 @@ class StorageServicer(storage_pb2_grpc.StorageServiceServicer):
     """Serves the documents of the configured collections; raises `core.errors`, which the guard maps.
 
     `page_key` is the secret that makes page tokens, the same in all replicas; `default_deadline` in seconds
-    is for calls without one.
+    is for calls without one; `max_message` is in bytes.
     """
 
-    def __init__(self, pipeline: Pipeline, page_key: bytes, default_deadline: float = 30.0) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        page_key: bytes,
+        default_deadline: float = 30.0,
+        max_message: int = 16 * MEGABYTE,
+    ) -> None:
         self._pipeline = pipeline
+        self._most = max_message - SPARE
         self._page_key = page_key
         self._default = default_deadline
 
@@ -83,6 +92,8 @@ class StorageServicer(storage_pb2_grpc.StorageServiceServicer):
         response = pb.BatchGetResponse()
         for record in records:
             replies.write_get(response.results.add(), record)
+        if size_of(response.results, self._most) > self._most:
+            raise fault("these documents do not fit into one answer: ask for fewer keys", field="keys")
         return response
 
     async def Query(self, request: pb.QueryRequest, context: TimedCall) -> pb.QueryResponse:
@@ -91,9 +102,7 @@ class StorageServicer(storage_pb2_grpc.StorageServiceServicer):
         planned = plan(collection, _filter_of(request), orders)
         page = self._read_page(collection, planned, request)
         async with Limit(self._budget(context), Outcome.NOT_APPLIED):
-            found = await self._pipeline.query(collection.name, planned, page)
-        response = pb.QueryResponse()
-        replies.write_page(response, found)
+            found, response = await self._page_that_fits(collection, planned, page)
         replies.write_plan(response.plan, planned)
         if found.next is not None:
             token = encode_token(self._page_key, collection.name, planned, found.next)
@@ -177,6 +186,19 @@ class StorageServicer(storage_pb2_grpc.StorageServiceServicer):
             if found.records or found.next is None:
                 return found.records[0] if found.records else None
             page = replace(page, after=found.next)
+
+    async def _page_that_fits(
+        self, collection: Collection, planned: Plan, page: PageRequest
+    ) -> tuple[Page, pb.QueryResponse]:
+        """The page, read again with fewer rows if it is larger than a message may be."""
+        while True:
+            found = await self._pipeline.query(collection.name, planned, page)
+            response = pb.QueryResponse()
+            replies.write_page(response, found)
+            size = size_of(response.documents, self._most)
+            if size <= self._most or len(response.documents) <= 1:
+                return found, response
+            page = replace(page, limit=count_that_fits(response.documents, size, self._most))
 
     def _read_page(self, collection: Collection, planned: Plan, request: pb.QueryRequest) -> PageRequest:
         settings = collection.settings

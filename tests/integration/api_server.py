@@ -100,11 +100,13 @@ def app_on(
     return App(parts)
 
 
-def servicers(app: App, *, is_working: bool = False) -> tuple[StorageServicer, MigrationServicer]:
+def servicers(
+    app: App, *, is_working: bool = False, max_message: int = 16 * 1024 * 1024
+) -> tuple[StorageServicer, MigrationServicer]:
     """The services of an application, which works at jobs only if that is wanted."""
     workshop = app.workshop if is_working else IdleWorkshop()
     return (
-        StorageServicer(app.pipeline, PAGE_KEY),
+        StorageServicer(app.pipeline, PAGE_KEY, max_message=max_message),
         MigrationServicer(
             app.overview, app.coordinator, app.divergences, workshop, app.mender, "replica-1", PAGE_KEY
         ),
@@ -132,7 +134,7 @@ async def serving(
         await app.control.create(Flag(collection.name, 3, stage, 0))
     await app.start()
     server = Server(
-        *servicers(app, is_working=is_working),
+        *servicers(app, is_working=is_working, max_message=max_message_size),
         signals or Silence(),
         ServerSettings(
             address="127.0.0.1:0",

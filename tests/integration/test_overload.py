@@ -15,12 +15,14 @@ from crossfade import AsyncClient
 from crossfade.v1 import error_pb2, migration_pb2
 from crossfade.v1 import storage_pb2 as pb
 from proxy.api.guard import CallSpan
+from proxy.api.translate.documents import read_document
 from proxy.core.collection import Settings
 from proxy.core.crowd import Crowd
 from proxy.core.stage import Stage, StoreName
 from proxy.telemetry import Silence
 from tests.fixtures.doors import doorway
 from tests.fixtures.memory_world import world
+from tests.fuzz.grammar import equal
 from tests.integration.api_server import Served, detail_in, serving, status_in
 from tests.unit.api.samples import message_of
 
@@ -96,6 +98,38 @@ async def test_a_message_over_the_limit_is_refused_before_it_is_read() -> None:
         assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert proxy.writes() == 0
         assert (await proxy.storage.Insert(fits)).inserted
+
+
+async def test_a_page_larger_than_a_message_is_shortened_and_nothing_is_left_out() -> None:
+    sizes = [20_000] * 15 + [90_000, 1, 90_000, 90_000, 10] + [100] * 20
+    async with serving(max_message_size=300_000) as proxy:
+        for number, size in enumerate(sizes):
+            fields = {"tenant": "t", "name": f"n{number:03}", "text": "x" * size}
+            await proxy.storage.Insert(pb.InsertRequest(collection="jobs", document=message_of(fields)))
+        request = pb.QueryRequest(collection="jobs", filter=equal("tenant", "t"), page_size=100)
+        pages = []
+        while True:
+            pages.append(await proxy.storage.Query(request))
+            if not pages[-1].next_page_token:
+                break
+            request.page_token = pages[-1].next_page_token
+    names = [read_document(row.document).fields["name"] for page in pages for row in page.documents]
+    assert names == [f"n{number:03}" for number in range(len(sizes))]
+    assert 3 <= len(pages) <= 8 and all(page.ByteSize() <= 300_000 for page in pages)
+
+
+async def test_a_batch_larger_than_a_message_is_told_to_ask_for_less() -> None:
+    async with serving(max_message_size=300_000) as proxy:
+        keys = [{"tenant": "t", "name": str(number)} for number in range(20)]
+        for key in keys:
+            document = message_of({**key, "text": "x" * 20_000})
+            await proxy.storage.Insert(pb.InsertRequest(collection="jobs", document=document))
+        fits = pb.BatchGetRequest(collection="jobs", keys=map(message_of, keys[:10]))
+        assert len((await proxy.storage.BatchGet(fits)).results) == 10
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await proxy.storage.BatchGet(pb.BatchGetRequest(collection="jobs", keys=map(message_of, keys)))
+    detail = detail_in(refused.value)
+    assert (detail.reason, detail.field) == (error_pb2.ERROR_REASON_INVALID_ARGUMENT, "keys")
 
 
 async def test_names_that_are_made_up_leave_no_metric_behind() -> None:
