@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -21,13 +20,15 @@ from tests.soak.clients import COLLECTIONS, Clients
 from tests.soak.judgement import Course, Growth, Pace, growths, paces
 from tests.soak.nuisance import Nuisance
 from tests.soak.sampling import METRICS, Sample, Sampler, Yardstick
-from tests.soak.troubles import Troubles
+from tests.soak.troubles import PROGRAMME, Programme, Troubles
 
 REPLICAS = 2
 PACE = 0.15
 """Seconds between two calls of a client, on average: the machine must not be what is measured."""
 CYCLE = 120.0
 """Seconds that one cycle of troubles takes, about."""
+SAMPLES = 200
+"""Samples of each process, about."""
 SETTLED = ("shadow", "recheck", "report")
 """Queues in which nothing may wait any more once everything is over."""
 
@@ -55,37 +56,30 @@ async def soak(
     stores: Stores,
     seconds: float,
     *,
-    is_troubled: bool = True,
-    every: float | None = None,
+    programme: Programme = PROGRAMME,
     environment: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """Load for so many seconds, with troubles unless they are not wanted; a sample each `every` seconds.
-
-    `environment` is told to the proxies too.
-    """
+    """Load for so many seconds, while the programme befalls it; `environment` is told to the proxies too."""
     told = {**METRICS, **(environment or {})}
     async with open_site(stores, replicas=REPLICAS, collections=COLLECTIONS, environment=told) as site:
         await site.bring(Stage.MONGO_PRIMARY, *COLLECTIONS)
         clients = Clients(site, pace=PACE)
         try:
             await clients.prepare()
-            return await _soak(site, clients, seconds, every or max(0.5, seconds / 200), is_troubled)
+            return await _soak(site, clients, seconds, programme)
         finally:
             await clients.close()
 
 
-async def _soak(site: Site, clients: Clients, seconds: float, every: float, is_troubled: bool) -> Outcome:
+async def _soak(site: Site, clients: Clients, seconds: float, programme: Programme) -> Outcome:
     evidence = Evidence()
     bypass = Bypass(site, clients.books.ledger, clients.deployment, pace=PACE)
-    nuisance, sampler = Nuisance(site), Sampler(site, clients.books, every)
+    nuisance, sampler = Nuisance(site), Sampler(site, clients.books, max(0.5, seconds / SAMPLES))
     clients.start()
     async with _yardstick(site) as yardstick, sampler, nuisance:
         troubles = Troubles(site, evidence, bypass)
         async with bypass:
-            if is_troubled:
-                await troubles.run(seconds, max(1, round(seconds / CYCLE)))
-            else:
-                await asyncio.sleep(seconds)
+            await troubles.run(programme, seconds, max(1, round(seconds / CYCLE)))
             course = troubles.course()
         await clients.stop()
         verdict = await judge("soak", site, clients, evidence)

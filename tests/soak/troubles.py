@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -38,11 +38,11 @@ class Troubles:
     periods: list[Period] = field(default_factory=list)
     _since: float = field(default_factory=time.monotonic)
 
-    async def run(self, seconds: float, cycles: int) -> None:
+    async def run(self, programme: Programme, seconds: float, cycles: int) -> None:
         """So many times everything, in about so many seconds."""
-        step = seconds / (cycles * len(PROGRAMME))
+        step = seconds / (cycles * len(programme))
         for cycle in range(cycles):
-            for name, strike in PROGRAMME:
+            for name, strike in programme:
                 ends = time.monotonic() + step
                 if name != DEATH or cycle % 2 == 0:  # so that some lives are long
                     with self.window(name):
@@ -122,10 +122,11 @@ async def _kill(troubles: Troubles, seconds: float) -> None:
 
 
 Strike = Callable[[Troubles, float], Awaitable[None]]
+Programme = Sequence[tuple[str, Strike]]
 
 DEATH = "a proxy killed, and started again"
 FORWARDS, BACK = "DynamoDB made primary", "MongoDB made primary"
-PROGRAMME: tuple[tuple[str, Strike], ...] = (
+PROGRAMME: Programme = (
     ("DynamoDB cut", _cut),
     (FORWARDS, _flip),
     ("MongoDB slow for one proxy", _slow_mongo),
