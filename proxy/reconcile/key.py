@@ -1,7 +1,9 @@
 """Brings the mirror to what the primary holds, key by key: reads both, decides purely, acts conditionally.
 
 Invariants: nothing is written over a newer version; the primary's content is never changed, only its version;
-stopping between any two awaits leaves a state from which the same call converges.
+stopping between any two awaits leaves a state from which the same call converges. A key that is written all
+the time is not waited for: once the mirror holds more than we have read, and the primary no less than that,
+what is left is what was written since, which the feed tells of later.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from proxy.core.errors import AlreadyExists, BadRequest, CrossfadeError, Fenced
-from proxy.core.exchange import ApplyStatus
+from proxy.core.exchange import ApplyResult, ApplyStatus
 from proxy.core.keys import Key
 from proxy.core.ports import Clock, CollectionStore
 from proxy.core.stage import StoreName
@@ -52,6 +54,9 @@ class Result(Enum):
     BURIED = "buried"
     PURGED = "purged"
     WAITING = "waiting"  # both are tombstones, and MongoDB's may not go yet
+    OUTRUN = (
+        "outrun"  # it was written again, and mirrored, faster than we look: its next event sees to the rest
+    )
     QUARANTINED = "quarantined"  # the mirror cannot hold this document: somebody must change it
     CONTENDED = "contended"  # it changed under us every time: call again
     UNREACHED = "unreached"  # a store did not answer: call again
@@ -136,6 +141,7 @@ class _Worker:
         self._clock = clock
         self._quarantine = quarantine
         self._slots = asyncio.Semaphore(CONCURRENCY)
+        self._newer: dict[Key, Record] = {}  # what the mirror held when it took nothing from us
 
     async def settle_all(self, keys: Sequence[Key], is_fresh: bool) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -162,6 +168,8 @@ class _Worker:
 
     async def _settle(self, look: _Look) -> Outcome:
         try:
+            if self._is_outrun(look):
+                return look.end(Result.OUTRUN)
             return await self._act(decide(look.primary, look.mirror, is_fresh=look.is_fresh), look)
         except BadRequest as refusal:
             self._quarantine.add(look.primary)
@@ -234,7 +242,11 @@ class _Worker:
     async def _mirror(self, look: _Look, record: Record, result: Result) -> Outcome:
         await faultpoint("reconcile.before_apply")
         applied = await self._pair.mirror.apply(record)
-        if applied.status is not ApplyStatus.APPLIED:
+        if applied.status is ApplyStatus.NEWER and applied.existing is not None:
+            self._newer[look.key] = applied.existing
+        if _has_come_by_itself(applied, record):
+            result = Result.EQUAL if result is Result.APPLIED else result
+        elif applied.status is not ApplyStatus.APPLIED:
             return look.end(Result.CONTENDED)  # the mirror moved: the next look judges what it holds now
         return look.end(result, due_at=self._purge_time(record))
 
@@ -254,12 +266,26 @@ class _Worker:
         reason = "the mirror does not give back what it was given"
         return replace(outcome, result=Result.QUARANTINED, primary=stamped, mirror=held, reason=reason)
 
+    def _is_outrun(self, look: _Look) -> bool:
+        """Whether the mirror went past what we read before, and that is no mirror ahead of its primary."""
+        newer, primary = self._newer.pop(look.key, None), look.primary
+        if newer is None or primary is None or self._is_overtaken(look):
+            return False
+        return primary.version > newer.version or primary.is_same_write(newer)
+
     def _is_overtaken(self, look: _Look) -> bool:
         """No version of ours may stand above one of a newer epoch: its primary may be the other store."""
         return newest_epoch(look.primary, look.mirror) > self._pair.epoch
 
     def _stamp(self) -> Stamp:
         return Stamp(self._pair.epoch, self._clock.new_op(), self._clock.now())
+
+
+def _has_come_by_itself(applied: ApplyResult, record: Record) -> bool:
+    """Whether the inline mirror write, which was on its way, has brought the very record."""
+    existing = applied.existing
+    is_there = applied.status is ApplyStatus.ALREADY_THERE and existing is not None
+    return is_there and existing is not None and existing.document == record.document
 
 
 def _tombstone(look: _Look, stamp: Stamp) -> Record:
