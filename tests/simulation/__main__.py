@@ -12,9 +12,8 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
-from tests.simulation.campaign import PATIENCE, PROCESSES, again, catches, hunt, run_seed
+from tests.simulation.campaign import PATIENCE, again, catches, hunt, open_pool, run_seed
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.recipes import focus_of
 from tests.simulation.world import Verdict
@@ -32,7 +31,7 @@ def main() -> int:
         return _show(options.seed, options.trace, options.mutant)
     if options.mutant is not None:
         return _measure(options.mutant, options.seeds)
-    with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
+    with open_pool() as pool:
         is_kept = _run(pool, range(options.first, options.first + options.seeds))
         is_noticed = _hunt(pool)
     return 0 if is_kept and is_noticed else 1

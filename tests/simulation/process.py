@@ -10,19 +10,50 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable
+from typing import Any
+
+
+class Step(asyncio.Handle):
+    """What asyncio calls a handle, as cheap as it can be: worlds take a million of them."""
+
+    __slots__ = ("callback", "given", "is_cancelled", "surroundings", "time")
+
+    def __init__(
+        self, callback: Callable[..., object], given: tuple[Any, ...], context: contextvars.Context | None
+    ) -> None:
+        self.callback = callback
+        self.given = given
+        self.surroundings = context if context is not None else contextvars.copy_context()
+        self.is_cancelled = False
+        self.time = 0.0
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+    def cancelled(self) -> bool:
+        return self.is_cancelled
+
+    def when(self) -> float:
+        """Of a timer: its time."""
+        return self.time
+
+    def __repr__(self) -> str:
+        return f"<step {self.callback!r}>"
 
 
 class Process:
-    """`death` is done once it was killed: its connections break then."""
+    """`death` is done once it was killed: its connections break then. `is_free`: nothing can stand in the way
+    of its next step."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.death: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._is_frozen = False
         self._is_over = False
-        self._kept: list[asyncio.Handle] = []
+        self._kept: list[Step] = []
         self._steps_left = 0
         self._tell: Callable[[], None] = self.freeze
+        self.is_free = True
 
     @property
     def is_dead(self) -> bool:
@@ -35,13 +66,16 @@ class Process:
     def kill(self) -> None:
         if not self.is_dead:
             self.death.set_result(None)
+            self._note()
 
     def freeze(self) -> None:
         self._is_frozen = True
+        self._note()
 
-    def thaw(self) -> list[asyncio.Handle]:
+    def thaw(self) -> list[Step]:
         """Go on; the steps to take now, in their order: none, for a dead one."""
         self._is_frozen = False
+        self._note()
         if self.is_stopped:
             return []
         kept, self._kept = self._kept, []
@@ -50,16 +84,22 @@ class Process:
     def dissolve(self) -> None:
         """From now on nothing is kept back: its world has come to its end."""
         self._is_over, self._steps_left = True, 0
+        self._note()
 
     def freeze_before(self, step: int, tell: Callable[[], None]) -> None:
         """Freeze just before the n-th step from now (1 is the next), and tell so."""
         self._steps_left, self._tell = step, tell
+        self._note()
 
     def spare(self) -> None:
         """Let it take that step after all."""
         self._steps_left = 0
+        self._note()
 
-    def may_take(self, step: asyncio.Handle) -> bool:
+    def _note(self) -> None:
+        self.is_free = not self._steps_left and not self.is_stopped
+
+    def may_take(self, step: Step) -> bool:
         """Whether it takes this step now; if not, the step is kept."""
         if self._steps_left:
             self._steps_left -= 1

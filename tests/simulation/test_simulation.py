@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
 import pytest
 
-from tests.simulation.campaign import PATIENCE, PROCESSES, again, hunt, run_seed
+from tests.simulation.campaign import PATIENCE, again, hunt, open_pool, run_seed
 from tests.simulation.kinds import Focus
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.recipes import focus_of
@@ -23,7 +22,7 @@ DEADLINE = 1200
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[ProcessPoolExecutor]:
-    with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
+    with open_pool() as pool:
         yield pool
 
 

@@ -13,12 +13,11 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, TypeVar
 
-from tests.simulation.process import running
+from tests.simulation.process import Step, running
 
 T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
 
 START = 1_800_000_000.0
 """Where virtual time begins: seconds since 1970."""
@@ -31,71 +30,79 @@ class Stuck(Exception):
 class VirtualLoop(asyncio.BaseEventLoop):
     """Deterministic, and quicker than a loop that asks the operating system for its timers."""
 
-    _ready: deque[asyncio.Handle]  # of BaseEventLoop: what `call_soon` fills
+    _stopping: bool  # of BaseEventLoop: set by `stop`
 
     def __init__(self) -> None:
         super().__init__()
         self._virtual = START
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._steps: deque[Step] = deque()
+        self._timers: list[tuple[float, int, Step]] = []
         self._made = itertools.count()
 
     def time(self) -> float:
         return self._virtual
 
-    def call_soon(
-        self,
-        callback: Callable[[*Ts], object],
-        *args: *Ts,
-        context: contextvars.Context | None = None,
-    ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
-        self._ready.append(handle)
-        return handle
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> Step:
+        step = Step(callback, args, context)
+        self._steps.append(step)
+        return step
 
-    def call_later(
+    def call_later(  # type: ignore[override]
         self,
         delay: float,
-        callback: Callable[[*Ts], object],
-        *args: *Ts,
+        callback: Callable[..., object],
+        *args: Any,
         context: contextvars.Context | None = None,
-    ) -> asyncio.TimerHandle:
+    ) -> Step:
         return self.call_at(self._virtual + delay, callback, *args, context=context)
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self,
         when: float,
-        callback: Callable[[*Ts], object],
-        *args: *Ts,
+        callback: Callable[..., object],
+        *args: Any,
         context: contextvars.Context | None = None,
-    ) -> asyncio.TimerHandle:
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
+    ) -> Step:
+        timer = Step(callback, args, context)
+        timer.time = when
         heapq.heappush(self._timers, (when, next(self._made), timer))
         return timer
 
-    def go_on_with(self, steps: Iterable[asyncio.Handle]) -> None:
+    def go_on_with(self, steps: Iterable[Step]) -> None:
         """Take up what a stopped process was about to do."""
-        self._ready.extend(steps)
+        self._steps.extend(steps)
 
     def _run_once(self) -> None:
-        """What BaseEventLoop calls for ever: the next moment at which anything happens."""
-        ready = self._ready
-        if not ready:
-            self._advance()
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if not handle._cancelled:
-                context: contextvars.Context = handle._context  # type: ignore[attr-defined]
-                process = context.get(running)
-                if process is None or process.may_take(handle):
-                    handle._run()
+        """What BaseEventLoop calls for ever: the moments at which anything happens, until it is stopped."""
+        steps = self._steps
+        while not self._stopping:
+            if not steps:
+                self._advance()
+            for _ in range(len(steps)):
+                step = steps.popleft()
+                if not step.is_cancelled:
+                    process = step.surroundings.get(running)
+                    if process is None or process.is_free or process.may_take(step):
+                        self._take(step)
+
+    def _take(self, step: Step) -> None:
+        try:
+            step.surroundings.run(step.callback, *step.given)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            told = {"message": f"Exception in {step!r}", "exception": error}
+            self.call_exception_handler(told)
 
     def _advance(self) -> None:
         """Go to the next timer that still counts, and have it ready."""
         while self._timers:
             when, _, timer = heapq.heappop(self._timers)
-            if not timer.cancelled():
+            if not timer.is_cancelled:
                 self._virtual = max(self._virtual, when)
-                self._ready.append(timer)
+                self._steps.append(timer)
                 return
         raise Stuck("nothing is ready and no timer is set")
 
