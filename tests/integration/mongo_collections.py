@@ -1,5 +1,6 @@
 """One prepared collection in a real MongoDB, and the ways around the proxy, for the tests of the store."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from proxy.stores.mongo.store import MongoStore, MongoStores
 from tests.unit.stores.mongo import documents
 
 _ops = count(1)
-NOW = 1_700_000_000_000
+NOW = int(time.time() * 1_000)  # of today, or MongoDB would remove tombstones as expired
 
 
 def stamp(epoch: int = 1, now: int = NOW) -> Stamp:

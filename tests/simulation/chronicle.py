@@ -55,8 +55,17 @@ class Chronicle:
         if known and record and record.version.epoch < known.version.epoch:
             where = f"{store} {record.key.values[-1]}"
             self.complain(Promise.DOCUMENT, f"{where} fell from {known.version} to {record.version}")
+        if record and known is None and store == StoreName.MONGODB.value:
+            self._born_again(record)
         if record and record.is_tombstone:
             self._buried[record.key] = max(record.version, self._buried.get(record.key, LEGACY))
+
+    def _born_again(self, record: Record) -> None:
+        """Where MongoDB has let go of a tombstone, a replica that has not heard of the newest epoch, but has
+        the same primary, inserts below it: that is what is there after the delete, and newer than it."""
+        buried, known = self._buried.get(record.key, LEGACY), self._acknowledged.get(record.key)
+        if known is not None and record.version < known.version <= buried:
+            del self._acknowledged[record.key]
 
     def acknowledged(self, record: Record, primary: Records) -> None:
         """A client was told that this was stored, while the published primary holds `primary`."""

@@ -190,6 +190,32 @@ def test_of_an_acknowledged_delete_nothing_may_be_left_but_nothing_needs_to() ->
     assert promises(chronicle) == [Promise.ACKNOWLEDGED]
 
 
+@pytest.mark.parametrize(("store", "is_excused"), [("mongodb", True), ("dynamodb", False)])
+def test_what_a_late_replica_inserts_after_a_purged_delete_is_newer_than_it(
+    store: str, is_excused: bool
+) -> None:
+    """Seed 779 of a former protocol: it did not know of epoch 2 yet, whose primary was its own."""
+    chronicle, late = chronicled(), held(REGISTER, 1, 9)
+    table = SharedTable(store, chronicle, lambda line: None)
+    table.put(late.key, held(REGISTER, 2, 5, None))
+    chronicle.acknowledged(held(REGISTER, 2, 5, None), table.records)
+    table.put(late.key, None)
+    table.put(late.key, late)
+    chronicle.published(replace(FLAG, epoch=3), 3, table.records)
+    assert promises(chronicle) == ([] if is_excused else [Promise.ACKNOWLEDGED])
+
+
+def test_a_late_insert_is_no_excuse_for_a_write_that_nobody_deleted() -> None:
+    chronicle, late = chronicled(), held(REGISTER, 1, 9)
+    table = SharedTable("mongodb", chronicle, lambda line: None)
+    table.put(late.key, held(REGISTER, 2, 5))
+    chronicle.acknowledged(held(REGISTER, 2, 5), table.records)
+    table.put(late.key, None)
+    table.put(late.key, late)
+    chronicle.published(replace(FLAG, epoch=3), 3, table.records)
+    assert promises(chronicle) == [Promise.ACKNOWLEDGED]
+
+
 def test_a_call_that_fails_in_an_unforeseen_way_is_noticed() -> None:
     async def fail(*_: object) -> None:
         raise RuntimeError("unforeseen")
