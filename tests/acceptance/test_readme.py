@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
+from argparse import ArgumentParser
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from crossfade.cli.arguments import parse
 from crossfade.cli.delegation import DELEGATED
+from proxy.__main__ import _OF_THEIR_OWN
 from proxy.__main__ import _parser as proxy_parser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,10 +47,18 @@ def test_a_command_exists(page: str, words: list[str]) -> None:
         case "crossfade":
             delegated = parse(rest)
             if delegated.command in DELEGATED:
-                proxy_parser().parse_args([delegated.command, *delegated.words])
+                parse_there(delegated.command, delegated.words)
         case "python":
             assert rest[:2] == ["-m", "proxy"]
             proxy_parser().parse_args(rest[2:])
+
+
+def parse_there(command: str, words: list[str]) -> None:
+    """As the module does that the command is delegated to."""
+    module, _ = _OF_THEIR_OWN[command]
+    parser = ArgumentParser()
+    import_module(module).add_arguments(parser)
+    parser.parse_args(words)
 
 
 def test_the_pages_have_commands_of_every_sort() -> None:
