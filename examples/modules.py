@@ -8,7 +8,7 @@ from crossfade import AsyncClient, Document
 
 
 class Modules:
-    """One document per module and version of a deployment."""
+    """One document per module and version of a deployment; every question names the module."""
 
     def __init__(self, client: AsyncClient) -> None:
         self._modules = client["modules"]

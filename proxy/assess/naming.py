@@ -1,7 +1,8 @@
 """Names for what a proposal makes: DynamoDB attributes of composed keys, indexes, tables.
 
 `deployment_key/webtask_container` becomes `deployment_container`: a word that several fields of the key begin
-with tells them apart from nothing, nor does a last `key` or `id`.
+with tells them apart from nothing, nor does a last `key` or `id`. But `deployment_key/module_name` becomes
+`deployment_module`: a name alone is nobody's name.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from proxy.core.survey import IndexFacts
 
 _EMPTY_WORDS = frozenset({"key", "id"})
+_NOBODYS = ["name"]
 _UNFIT = re.compile(r"[^a-zA-Z0-9_.-]+")
 _DEFAULT_NAME = re.compile(r"(.+_(-?1|hashed|text))")
 
@@ -22,16 +24,21 @@ def attribute_for(part: Sequence[str], key: Sequence[str], taken: Names[str]) ->
     """The attribute that holds a part of a key; that of a field which documents have is never used."""
     if len(part) == 1:
         return part[0]
-    begins = Counter(name.split("_")[0] for name in key if "_" in name)
-    short = "_".join(_distinct(name, begins) for name in part)
+    begins, inside = _beginnings(key), _beginnings(part)
+    short = "_".join(_distinct(name, begins, inside) for name in part)
     plain = "_".join(part)
     return next(name for name in (short, plain, plain + "_cf_key") if name not in taken)
 
 
-def _distinct(name: str, begins: Counter[str]) -> str:
+def _beginnings(names: Sequence[str]) -> Counter[str]:
+    return Counter(name.split("_")[0] for name in names if "_" in name)
+
+
+def _distinct(name: str, begins: Counter[str], inside: Counter[str]) -> str:
     words = name.split("_")
     if len(words) > 1 and begins[words[0]] > 1:
-        words = words[1:]
+        is_its_name = words[1:] == _NOBODYS and inside[words[0]] == 1
+        words = words[:1] if is_its_name else words[1:]
     if len(words) > 1 and words[-1] in _EMPTY_WORDS:
         words = words[:-1]
     return "_".join(words)

@@ -98,11 +98,10 @@ class InsertManyResult:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a query was served: by which index ("key", "scan"), how fresh, and how many documents it cost."""
+    """How a query was served: by which index ("key", "scan"), and how fresh."""
 
     index: str
     freshness: Freshness
-    scanned: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +131,7 @@ def insert_result(response: pb.WriteResponse, inserted_id: Any) -> InsertOneResu
 
 
 def plan_of(plan: pb.Plan) -> Plan:
-    return Plan(plan.index, Freshness(plan.freshness), plan.scanned)
+    return Plan(plan.index, Freshness(plan.freshness))
 
 
 def bulk_result(results: dict[int, WriteResult]) -> BulkWriteResult:

@@ -120,14 +120,12 @@ class StoredDocument(_message.Message):
     def __init__(self, document: _Optional[_Union[_document_pb2.Document, _Mapping]] = ..., etag: _Optional[str] = ...) -> None: ...
 
 class Plan(_message.Message):
-    __slots__ = ("index", "freshness", "scanned")
+    __slots__ = ("index", "freshness")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     FRESHNESS_FIELD_NUMBER: _ClassVar[int]
-    SCANNED_FIELD_NUMBER: _ClassVar[int]
     index: str
     freshness: Freshness
-    scanned: int
-    def __init__(self, index: _Optional[str] = ..., freshness: _Optional[_Union[Freshness, str]] = ..., scanned: _Optional[int] = ...) -> None: ...
+    def __init__(self, index: _Optional[str] = ..., freshness: _Optional[_Union[Freshness, str]] = ...) -> None: ...
 
 class Order(_message.Message):
     __slots__ = ("path", "direction")
