@@ -41,14 +41,7 @@ from crossfade.errors import (
     Unreachable,
     Unsupported,
 )
-from crossfade.migration import (
-    AsyncMigrationClient,
-    DivergenceKind,
-    DivergenceState,
-    JobKind,
-    JobState,
-    Stage,
-)
+from crossfade.migration import AsyncMigrationClient
 from crossfade.operations import (
     ASCENDING,
     DESCENDING,
@@ -70,6 +63,7 @@ from crossfade.results import (
     UpdateResult,
     WriteResult,
 )
+from crossfade.terms import DivergenceKind, DivergenceState, JobKind, JobState, Stage
 from crossfade.transport import NO_RETRIES, RetryPolicy
 from crossfade.values import (
     Binary,

@@ -27,6 +27,7 @@ from crossfade.values import Document
 P = ParamSpec("P")
 T = TypeVar("T")
 Asynchronous = TypeVar("Asynchronous")
+Inner = TypeVar("Inner", covariant=True)
 
 
 class _Loop:
@@ -57,10 +58,10 @@ class _Loop:
         self._loop.close()
 
 
-class _Blocking(Generic[Asynchronous]):
+class _Blocking(Generic[Inner]):
     """An asynchronous object and the loop where it lives."""
 
-    def __init__(self, inner: Asynchronous, loop: _Loop) -> None:
+    def __init__(self, inner: Inner, loop: _Loop) -> None:
         self._inner = inner
         self._loop = loop
 

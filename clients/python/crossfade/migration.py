@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 import grpc
-from google.protobuf.duration_pb2 import Duration
 
+from crossfade.moves import StageMoves
+from crossfade.terms import DivergenceKind, DivergenceState, JobKind
 from crossfade.transport import (
     DEFAULT_ADDRESS,
     DEFAULT_TIMEOUT,
     Address,
-    Repeat,
     RetryPolicy,
     Transport,
 )
@@ -30,71 +29,13 @@ from crossfade.v1.migration_pb2_grpc import MigrationServiceStub
 if TYPE_CHECKING:
     from crossfade.v1.migration_pb2_grpc import MigrationServiceAsyncStub
 
-
-class Stage(Enum):
-    """The stages, in the order of the migration."""
-
-    MONGO_ONLY = pb.STAGE_MONGO_ONLY
-    MONGO_PRIMARY = pb.STAGE_MONGO_PRIMARY
-    DYNAMO_PRIMARY = pb.STAGE_DYNAMO_PRIMARY
-    DYNAMO_ONLY = pb.STAGE_DYNAMO_ONLY
-
-
-class DivergenceKind(Enum):
-    """What sort of difference a divergence is; see the contract."""
-
-    STUCK_LAG = pb.DIVERGENCE_KIND_STUCK_LAG
-    TRUE_MISMATCH = pb.DIVERGENCE_KIND_TRUE_MISMATCH
-    VERSION_CONFLICT = pb.DIVERGENCE_KIND_VERSION_CONFLICT
-    MISSING_IN_MIRROR = pb.DIVERGENCE_KIND_MISSING_IN_MIRROR
-    GHOST_IN_MIRROR = pb.DIVERGENCE_KIND_GHOST_IN_MIRROR
-    REPRESENTATION = pb.DIVERGENCE_KIND_REPRESENTATION
-    QUERY_WINDOW = pb.DIVERGENCE_KIND_QUERY_WINDOW
-    EVENTUAL = pb.DIVERGENCE_KIND_EVENTUAL
-    ERROR_PARITY = pb.DIVERGENCE_KIND_ERROR_PARITY
-    UNSUPPORTED = pb.DIVERGENCE_KIND_UNSUPPORTED
-    BYPASS = pb.DIVERGENCE_KIND_BYPASS
-    MIRROR_AHEAD = pb.DIVERGENCE_KIND_MIRROR_AHEAD
-    QUERY_MISMATCH = pb.DIVERGENCE_KIND_QUERY_MISMATCH
-
-
-class DivergenceState(Enum):
-    """What has become of a divergence; see the contract."""
-
-    OPEN = pb.DIVERGENCE_STATE_OPEN
-    RECHECKING = pb.DIVERGENCE_STATE_RECHECKING
-    REPAIRED = pb.DIVERGENCE_STATE_REPAIRED
-    CLOSED = pb.DIVERGENCE_STATE_CLOSED
-
-
-class JobKind(Enum):
-    """What moves or compares documents without a client; see the contract."""
-
-    BACKFILL = pb.JOB_KIND_BACKFILL
-    VERIFY = pb.JOB_KIND_VERIFY
-    FEED = pb.JOB_KIND_FEED
-    SAMPLE = pb.JOB_KIND_SAMPLE
-
-
-class JobState(Enum):
-    """How a job stands; see the contract."""
-
-    RUNNING = pb.JOB_STATE_RUNNING
-    FINISHED = pb.JOB_STATE_FINISHED
-    FAILED = pb.JOB_STATE_FAILED
-    PAUSED = pb.JOB_STATE_PAUSED
-
-
-MOVE_TIMEOUT = 60.0
-"""Seconds that a change of stage may take; it goes on by itself if they were too few."""
-
 REPAIR_TIMEOUT = 60.0
 """Seconds that one page of a repair may take: what is busy is looked at again for a while."""
 
 _ACTOR_HEADER = "x-crossfade-actor"
 
 
-class AsyncMigrationClient:
+class AsyncMigrationClient(StageMoves):
     """A client of the MigrationService for asyncio. The arguments are those of AsyncClient, and `actor`:
     on whose behalf it calls, for the audit record of a proxy that does not ask for identities.
     """
@@ -136,106 +77,6 @@ class AsyncMigrationClient:
         """All about one collection, with counts. Raises UnknownCollection."""
         return await self._transport.call(self._stub.GetCollection, pb.GetCollectionRequest(name=name))
 
-    async def move_stage(
-        self,
-        collection: str,
-        target: Stage,
-        *,
-        dry_run: bool = False,
-        reason: str = "",
-        override: bool = False,
-        epoch: int | None = None,
-        timeout: float = MOVE_TIMEOUT,
-    ) -> pb.MoveStageResponse:
-        """Move a collection to a neighbouring stage, or with `dry_run` only check whether that is
-        safe.
-
-        Never repeated on its own. Raises GateClosed with its `checks` if a check fails and is not
-        overridden, Refused if the stage is no neighbour, EtagMismatch if `epoch` is given and past.
-        """
-        request = pb.MoveStageRequest(
-            collection=collection,
-            target=target.value,
-            dry_run=dry_run,
-            reason=reason,
-            override=override,
-            epoch=epoch,
-        )
-        return await self._transport.call(
-            self._stub.MoveStage, request, repeat=Repeat.NEVER, writes=not dry_run, timeout=timeout
-        )
-
-    async def cutover(
-        self,
-        collection: str,
-        *,
-        dry_run: bool = False,
-        reason: str = "",
-        override: bool = False,
-        epoch: int | None = None,
-        timeout: float = MOVE_TIMEOUT,
-    ) -> pb.MoveStageResponse:
-        """Make DynamoDB the primary: `move_stage` from MONGO_PRIMARY to DYNAMO_PRIMARY."""
-        return await self.move_stage(
-            collection,
-            Stage.DYNAMO_PRIMARY,
-            dry_run=dry_run,
-            reason=reason,
-            override=override,
-            epoch=epoch,
-            timeout=timeout,
-        )
-
-    async def rollback(
-        self,
-        collection: str,
-        *,
-        dry_run: bool = False,
-        reason: str = "",
-        override: bool = False,
-        epoch: int | None = None,
-        timeout: float = MOVE_TIMEOUT,
-    ) -> pb.MoveStageResponse:
-        """Make MongoDB the primary again, from DYNAMO_PRIMARY. Raises what `move_stage` does, and Refused
-        in MONGO_ONLY and DYNAMO_ONLY.
-        """
-        request = pb.RollbackRequest(
-            collection=collection, dry_run=dry_run, reason=reason, override=override, epoch=epoch
-        )
-        return await self._transport.call(
-            self._stub.Rollback, request, repeat=Repeat.NEVER, writes=not dry_run, timeout=timeout
-        )
-
-    async def rehearse(
-        self,
-        collection: str,
-        seconds: float,
-        *,
-        dry_run: bool = False,
-        reason: str = "",
-        override: bool = False,
-        epoch: int | None = None,
-        timeout: float = MOVE_TIMEOUT,
-    ) -> pb.MoveStageResponse:
-        """Make DynamoDB the primary for so many seconds; the way back comes by itself.
-
-        Returns when DynamoDB is the primary; see `wait_for_rehearsal`. Raises what `move_stage` does, and
-        BadRequest for a time that is too short or longer than a day.
-        """
-        duration = Duration()
-        duration.FromNanoseconds(round(seconds * 1e9))
-        request = pb.RehearseRequest(
-            collection=collection,
-            duration=duration,
-            dry_run=dry_run,
-            reason=reason,
-            override=override,
-            epoch=epoch,
-        )
-        return await self._transport.call(
-            self._stub.Rehearse, request, repeat=Repeat.NEVER, writes=not dry_run, timeout=timeout
-        )
-
     async def wait_for_rehearsal(
         self,
         collection: str,
@@ -254,14 +95,6 @@ class AsyncMigrationClient:
             if on_progress:
                 on_progress(rehearsal)
             await asyncio.sleep(interval)
-
-    async def abort(self, collection: str, *, reason: str) -> pb.AbortResponse:
-        """End the running change of a collection, or have its rehearsal go back now.
-
-        Raises Refused if neither is under way.
-        """
-        request = pb.AbortRequest(collection=collection, reason=reason)
-        return await self._transport.call(self._stub.Abort, request, repeat=Repeat.UNAPPLIED, writes=True)
 
     async def start_job(
         self,

@@ -13,7 +13,8 @@ from typing import Any
 
 from crossfade.cli.completion import SHELLS, collections, complete, one_of
 from crossfade.cli.delegation import DELEGATED
-from crossfade.migration import MOVE_TIMEOUT, DivergenceKind, DivergenceState, Stage
+from crossfade.moves import MOVE_TIMEOUT
+from crossfade.terms import DivergenceKind, DivergenceState, Stage
 from crossfade.transport import DEFAULT_ADDRESS
 
 _EPILOG = """\

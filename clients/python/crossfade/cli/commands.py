@@ -20,7 +20,8 @@ from crossfade.cli.messages import (
 from crossfade.cli.moves import abort, cutover, finish, rehearse, rollback, stage
 from crossfade.cli.progress import Progress
 from crossfade.cli.stories import audit_table
-from crossfade.migration import AsyncMigrationClient, DivergenceKind, DivergenceState, JobKind
+from crossfade.migration import AsyncMigrationClient
+from crossfade.terms import DivergenceKind, DivergenceState, JobKind
 from crossfade.v1 import migration_pb2 as pb
 
 

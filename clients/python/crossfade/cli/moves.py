@@ -19,7 +19,8 @@ from crossfade.cli.stories import (
     rehearsal_report,
 )
 from crossfade.errors import CrossfadeError
-from crossfade.migration import AsyncMigrationClient, Stage
+from crossfade.migration import AsyncMigrationClient
+from crossfade.terms import Stage
 from crossfade.v1 import migration_pb2 as pb
 
 _HOLDS = 200
