@@ -285,6 +285,24 @@ def replacements(draw: st.DrawFn) -> Make:
     return request
 
 
+@st.composite
+def batches(draw: st.DrawFn) -> Make:
+    """Writes in turn; side by side only one, since nobody promises what comes of two then."""
+    kinds = draw(st.lists(st.sampled_from(("insert", "replace", "update", "delete")), max_size=4))
+    makes = [(kind, draw(requests[kind.capitalize()])) for kind in kinds]
+    is_ordered = len(makes) != 1 or draw(st.booleans())
+    is_named, is_empty = draw(st.booleans()), not draw(st.integers(0, 30))
+
+    def request(name: str) -> pb.BatchWriteRequest:
+        writes = [pb.Write(**cast(Any, {kind: make(name if is_named else "")})) for kind, make in makes]
+        batch = pb.BatchWriteRequest(collection=name, writes=writes, ordered=is_ordered)
+        if is_empty:
+            batch.writes.add()
+        return batch
+
+    return request
+
+
 requests: dict[str, st.SearchStrategy[Make]] = {
     "Get": _for(pb.GetRequest, **_target, order=orders),
     "BatchGet": _for(
@@ -315,6 +333,7 @@ requests: dict[str, st.SearchStrategy[Make]] = {
     ),
     "Delete": _for(pb.DeleteRequest, **_target, **_write, etag=etags),
 }
+requests["BatchWrite"] = batches()
 """Every method that both twins are asked alike."""
 
-WRITES = frozenset(("Insert", "Replace", "Update", "FindOneAndUpdate", "Delete"))
+WRITES = frozenset(("Insert", "Replace", "Update", "FindOneAndUpdate", "Delete", "BatchWrite"))

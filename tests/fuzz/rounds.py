@@ -18,13 +18,15 @@ from hypothesis.errors import HypothesisWarning
 from hypothesis.strategies import SearchStrategy
 
 from tests.fuzz.calls import Bytes, Calls, Tokens, calls, mutated, twists
+from tests.fuzz.operators import Operators, requests
 from tests.fuzz.twins import Twins
 
-Target = Bytes | Calls | Tokens
+Target = Bytes | Calls | Tokens | Operators
 WIRE: dict[str, tuple[Callable[[Twins], Target], SearchStrategy[Any]]] = {
     "calls": (Calls, calls),
     "bytes": (Bytes, mutated()),
     "tokens": (Tokens, twists),
+    "operators": (Operators, requests),
 }
 GUIDED = ("documents", "filters", "updates", "tokens", "keys")
 

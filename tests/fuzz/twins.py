@@ -27,6 +27,7 @@ from proxy.clock import SystemClock
 from proxy.core.collection import Collection
 from proxy.core.declaration import declare
 from proxy.core.flag import Flag
+from proxy.core.ports import Control
 from proxy.core.stage import Stage, StoreName
 from proxy.stores.dynamo.opening import DynamoStores
 from proxy.stores.dynamo.transport import DynamoSettings
@@ -82,6 +83,7 @@ class Twins:
     place: str
     mongo: AsyncMongoClient[Any]
     table: Any
+    control: Control
     loop: asyncio.AbstractEventLoop
 
     def __post_init__(self) -> None:
@@ -98,6 +100,10 @@ class Twins:
     def stored(self) -> tuple[Any, Any]:
         """Everything that both hold, whatever the proxy says of it."""
         return self.run(self._stored())
+
+    def stages(self) -> Any:
+        """The stage and epoch of both."""
+        return self.run(self.control.flags())
 
     def clear(self) -> None:
         """Take every document away, past the proxy."""
@@ -129,10 +135,11 @@ class Twins:
             return response.count
         if method == "BatchGet":
             return [_shown(one) for one in response.results]
+        if method == "BatchWrite":
+            return [_result(one) for one in response.results]
         if method == "Get":
             return _shown(response)
-        did = (response.matched, response.modified, response.inserted, response.repeated)
-        return did, _fields(response.before), _fields(response.after)
+        return _written(response)
 
     def _pages(self, request: Any, response: Any) -> list[Any]:
         """All pages as one list: where a page ends may differ."""
@@ -162,6 +169,18 @@ def refusal(failure: Any) -> Answer:
         outcome=detail.outcome,
         message=status.message,
     )
+
+
+def _written(response: Any) -> Any:
+    did = (response.matched, response.modified, response.inserted, response.repeated)
+    return did, _fields(response.before), _fields(response.after)
+
+
+def _result(result: Any) -> Any:
+    """What became of one write of a batch."""
+    if result.WhichOneof("kind") == "response":
+        return _written(result.response)
+    return error_pb2.ErrorReason.Name(result.error.detail.reason)
 
 
 def _shown(response: Any) -> Any:
@@ -227,6 +246,7 @@ async def opened(mongodb_uri: str, dynamodb_endpoint: str) -> AsyncIterator[Twin
                 place,
                 mongo.client,
                 resource.Table(f"{place}_{DYNAMO}"),
+                app.control,
                 asyncio.get_running_loop(),
             )
         finally:
