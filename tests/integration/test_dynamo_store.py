@@ -16,7 +16,7 @@ from proxy.core.filter import And, Comparator, Compare
 from proxy.core.keys import Key
 from proxy.core.planner import plan
 from proxy.core.query import PageRequest
-from proxy.core.update import Set
+from proxy.core.update import Inc, Set
 from proxy.core.version import Record
 from proxy.core.write import Delete, Insert, Modify
 from proxy.stores.dynamo.store import DynamoStore
@@ -200,3 +200,18 @@ async def test_the_rest_of_the_filter_is_honoured_although_the_index_does_not_kn
     assert result.after is not None
     assert result.after.key == key("j33")
     assert not (await store.write_first(wanted, (Set("live", False),), stamp())).matched
+
+
+async def test_writers_of_one_document_do_not_spoil_each_others_tries(
+    store: DynamoStore, faults: Faults
+) -> None:
+    await store.write(Insert(key("hot"), job("hot")), stamp())
+
+    async def write() -> None:
+        for _ in range(15):
+            assert (await store.write(Modify(key("hot"), (Inc("turns", 1),)), stamp())).matched
+
+    await asyncio.gather(*(write() for _ in range(16)))
+    [found] = await store.get([key("hot")])
+    assert found is not None and found.document is not None and found.document.fields["turns"] == 240
+    assert faults.calls["PutItem"] < 1.3 * 241

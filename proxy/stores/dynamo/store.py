@@ -90,9 +90,7 @@ class DynamoStore:
         try:
             if isinstance(command, Replace):
                 self._limits.check(command.key, command.document)  # refused whatever is stored, as by MongoDB
-            # Inserts mostly find nothing, and the failed condition tells when they do not.
-            current = None if isinstance(command, Insert) else await self._reader.get(command.key)
-            return await self._write(command, current, stamp)
+            return await self._write(command, stamp)
         except CrossfadeError as error:
             error.op = stamp.op
             raise
@@ -162,18 +160,25 @@ class DynamoStore:
         """DynamoDB counts about every six hours, tombstones included."""
         return await self._keeper.estimate()
 
-    async def _write(self, command: Command, current: Record | None, stamp: Stamp) -> WriteResult:
-        """Try once; after a conflict, writers of one document in this process take turns."""
-        tried = await self._attempt(command, _Tried(False, current), stamp)
-        if isinstance(tried, WriteResult):
-            return tried
+    async def _write(self, command: Command, stamp: Stamp) -> WriteResult:
+        """Try once; after a conflict, writers of one document in this process take turns, and who comes then
+        queues up too."""
+        tried = _Tried(False)
+        if not self._turns.is_taken(command.key):
+            # Inserts mostly find nothing, and the failed condition tells when they do not.
+            current = None if isinstance(command, Insert) else await self._reader.get(command.key)
+            first = await self._attempt(command, _Tried(False, current), stamp)
+            if isinstance(first, WriteResult):
+                return first
+            tried = first
         async with self._turns.turn(command.key) as has_waited:
-            if has_waited and tried.lost is None:  # what was found then has changed since
+            if has_waited and tried.lost is None:  # what was found then, if anything, has changed since
                 tried = _Tried(False, await self._reader.get(command.key))
             for attempt in range(1, TRIES):
-                tried = await self._attempt(command, tried, stamp)
-                if isinstance(tried, WriteResult):
-                    return tried
+                again = await self._attempt(command, tried, stamp)
+                if isinstance(again, WriteResult):
+                    return again
+                tried = again
                 await _pause(attempt)
         raise tried.lost or Contended(f"the document changed {TRIES} times while it was being written")
 
