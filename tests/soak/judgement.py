@@ -29,8 +29,8 @@ MEDIAN, LATE = 1.5, 2.5
 SPARE = {0.5: 3.0, 0.99: 20.0}
 """Milliseconds of growth that are never held against anybody, by the share of calls."""
 QUEUES = ("shadow", "recheck", "report", "purge")
-ENOUGH_SAMPLES, ENOUGH_CALLS = 8, 60
-"""With fewer nothing can be said."""
+ENOUGH_SAMPLES, ENOUGH_CALLS = 8, {0.5: 30, 0.99: 100}
+"""With fewer nothing can be said: samples of a process, and calls of a third by the share in question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,33 +157,30 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
 
 def paces(calls: Sequence[Timed], yardstick: Sequence[Timed], course: Course) -> list[Pace]:
     """How latency changed, for each kind of call in each stage that has enough of them in both thirds."""
-    third = (course.ended - course.began) / 3
     found = []
     for stage in dict.fromkeys(one.stage for one in course.periods):
         for is_write in (False, True):
             mine = [one for one in calls if one.is_write is is_write and _is_quiet_in(one, stage, course)]
-            beside = [one.took for one in yardstick if one.is_write is is_write]
-            first = [one.took * 1000 for one in mine if one.began < course.began + third]
-            last = [one.took * 1000 for one in mine if one.began >= course.ended - third]
-            if min(len(first), len(last)) < ENOUGH_CALLS or not beside:
-                continue
+            first, last = _thirds(mine, course)
+            machine = _thirds([one for one in yardstick if one.is_write is is_write], course)
             what = f"{'writes' if is_write else 'reads'} in {stage}"
-            for share in (0.5, 0.99):
-                machine = _slowdown(yardstick, is_write, share, course)
-                at = percentile(first, share), percentile(last, share)
-                found.append(Pace(what, share, len(first) + len(last), *at, machine))
+            for share in SPARE:
+                if min(len(first), len(last)) >= ENOUGH_CALLS[share]:
+                    at = percentile(first, share), percentile(last, share)
+                    found.append(Pace(what, share, len(first) + len(last), *at, _ratio(*machine, share)))
     return found
 
 
-def _slowdown(yardstick: Sequence[Timed], is_write: bool, share: float, course: Course) -> float:
-    """How many times slower the calls became that pass no proxy; 1 where there are too few."""
+def _thirds(calls: Sequence[Timed], course: Course) -> tuple[list[float], list[float]]:
+    """How long calls of the first third and of the last took, in milliseconds."""
     third = (course.ended - course.began) / 3
-    mine = [one for one in yardstick if one.is_write is is_write]
-    first = [one.took for one in mine if one.began < course.began + third]
-    last = [one.took for one in mine if one.began >= course.ended - third]
-    if not first or not last:
-        return 1.0
-    return percentile(last, share) / percentile(first, share)
+    first = [one.took * 1000 for one in calls if one.began < course.began + third]
+    return first, [one.took * 1000 for one in calls if one.began >= course.ended - third]
+
+
+def _ratio(first: Sequence[float], last: Sequence[float], share: float) -> float:
+    """How many times slower the calls became that pass no proxy; 1 where there were none."""
+    return percentile(last, share) / percentile(first, share) if first and last else 1.0
 
 
 def _is_quiet_in(call: Timed, stage: str, course: Course) -> bool:
