@@ -11,13 +11,14 @@ import contextlib
 import itertools
 import random
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Self
 
 import grpc
 
 from crossfade.v1 import document_pb2, migration_pb2
 from crossfade.v1 import storage_pb2 as pb
-from tests.faults.site import TASKS, Site
+from tests.faults.site import TASKS
 from tests.fuzz.calls import NEVER
 from tests.fuzz.grammar import WICKED, document_of, equal
 from tests.fuzz.twins import refusal
@@ -26,25 +27,30 @@ PACE = 0.2
 OVERSIZE_EVERY, LARGE_EVERY = 40, 8
 """One message in so many is above gRPC's limit, or a document above DynamoDB's."""
 
+MOST_TOLD = 10
+"""Complaints that are kept."""
+
 _STORAGE, _MIGRATION = "/crossfade.v1.StorageService/", "/crossfade.v1.MigrationService/"
-_PASSING = frozenset(("STORE_UNAVAILABLE", "DEADLINE", "HELD", "OVERLOADED", "bare UNAVAILABLE"))
+_PASSING = frozenset(
+    ("STORE_UNAVAILABLE", "DEADLINE", "HELD", "OVERLOADED", "bare UNAVAILABLE", "bare DEADLINE_EXCEEDED")
+)
 """What a good request may be told as well, while a store or a proxy is away."""
 
 
 class Nuisance:
     """A client that sends nothing good, at work within `async with`."""
 
-    def __init__(self, site: Site, seed: int = 11) -> None:
+    def __init__(self, addresses: Sequence[str], seed: int = 11) -> None:
         self.refused: Counter[str] = Counter()
         self.wrong: list[str] = []
-        self._site = site
+        self._addresses = addresses
         self._chance = random.Random(seed)
         self._channels: list[grpc.aio.Channel] = []
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         options = [("grpc.max_send_message_length", -1)]
-        self._channels = [grpc.aio.insecure_channel(one, options=options) for one in self._site.addresses]
+        self._channels = [grpc.aio.insecure_channel(one, options=options) for one in self._addresses]
         self._task = asyncio.create_task(self._work())
         return self
 
@@ -58,8 +64,12 @@ class Nuisance:
 
     async def _work(self) -> None:
         for number in itertools.count(1):
-            await self._send(*self._make(number))
+            await self.send(number)
             await asyncio.sleep(self._chance.random() * 2 * PACE)
+
+    async def send(self, number: int) -> None:
+        """Send one thing, which depends on its number, and note the answer."""
+        await self._send(*self._make(number))
 
     async def _send(self, what: str, path: str, data: bytes) -> None:
         call = self._chance.choice(self._channels).unary_unary(path, _same, _same)
@@ -68,15 +78,19 @@ class Nuisance:
         except grpc.RpcError as failure:
             self._note(what, refusal(failure).reason)
         else:
-            self.wrong.append(f"{what} was taken for a good request")
+            self._complain(f"{what} was taken for a good request")
 
     def _note(self, what: str, reason: str) -> None:
         if what == "oversize" and reason == "bare RESOURCE_EXHAUSTED":
             reason = "MESSAGE_TOO_LARGE"
         is_wrong = reason in NEVER - _PASSING or (reason.startswith("bare") and reason not in _PASSING)
-        if is_wrong and len(self.wrong) < 10:
-            self.wrong.append(f"{what} was answered with {reason}")
+        if is_wrong:
+            self._complain(f"{what} was answered with {reason}")
         self.refused[what if reason not in _PASSING else "bad input, no answer"] += 1
+
+    def _complain(self, sentence: str) -> None:
+        if len(self.wrong) < MOST_TOLD:
+            self.wrong.append(sentence)
 
     def _make(self, number: int) -> tuple[str, str, bytes]:
         if number % OVERSIZE_EVERY == 0:
@@ -87,13 +101,15 @@ class Nuisance:
         return "bad input", path, data
 
 
+_KEY = {"deployment_key": "nuisance", "webtask_container": "c", "webtask_name": "n"}
+
+
 def _same(data: bytes) -> bytes:
     return data
 
 
 def _insert(more: dict[str, Any]) -> bytes:
-    fields = {"deployment_key": "nuisance", "webtask_container": "c", "webtask_name": "n", **more}
-    return pb.InsertRequest(collection=TASKS, document=document_of(fields)).SerializeToString()
+    return pb.InsertRequest(collection=TASKS, document=document_of({**_KEY, **more})).SerializeToString()
 
 
 def _junk(chance: random.Random) -> tuple[str, bytes]:
@@ -119,8 +135,8 @@ def _keyless(chance: random.Random) -> tuple[str, bytes]:
 
 def _crooked(chance: random.Random) -> tuple[str, bytes]:
     """A value that no store can hold."""
-    bad = document_pb2.Value(decimal_value="1e" + "9" * chance.randrange(5, 9))
-    request = pb.UpdateRequest(collection=TASKS, key=document_of({"deployment_key": "x"}))
+    bad = document_pb2.Value(decimal_value="x" * chance.randrange(1, 9))
+    request = pb.UpdateRequest(collection=TASKS, key=document_of(_KEY))
     request.update.operators.add(path="a").set.CopyFrom(bad)
     return f"{_STORAGE}Update", request.SerializeToString()
 

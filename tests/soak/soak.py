@@ -44,12 +44,15 @@ class Outcome:
     paces: tuple[Pace, ...]
     samples: tuple[Sample, ...]
     failed: Mapping[str, int]
+    answers: tuple[str, ...] = ()
+    """What bad input was answered with, where that is wrong."""
 
     @property
     def wrong(self) -> tuple[str, ...]:
         trends = [fault for one in self.growths for fault in one.faults()]
         trends += [fault for one in self.paces for fault in one.faults()]
-        return (*self.verdict.faults, *_internal(self.failed), *trends, *_left_in(self.samples))
+        said = (*self.verdict.faults, *_internal(self.failed), *self.answers)
+        return (*said, *trends, *_left_in(self.samples))
 
 
 async def soak(
@@ -74,7 +77,7 @@ async def soak(
 async def _soak(site: Site, clients: Clients, seconds: float, programme: Programme) -> Outcome:
     evidence = Evidence()
     bypass = Bypass(site, clients.books.ledger, clients.deployment, pace=PACE)
-    nuisance, sampler = Nuisance(site), Sampler(site, clients.books, max(0.5, seconds / SAMPLES))
+    nuisance, sampler = Nuisance(site.addresses), Sampler(site, clients.books, max(0.5, seconds / SAMPLES))
     clients.start()
     async with _yardstick(site) as yardstick, sampler, nuisance:
         troubles = Troubles(site, evidence, bypass)
@@ -84,7 +87,6 @@ async def _soak(site: Site, clients: Clients, seconds: float, programme: Program
         await clients.stop()
         verdict = await judge("soak", site, clients, evidence)
         await sampler.look()
-    evidence.wrong += nuisance.wrong
     return Outcome(
         _tried(clients, nuisance, bypass, course),
         verdict,
@@ -93,6 +95,7 @@ async def _soak(site: Site, clients: Clients, seconds: float, programme: Program
         tuple(paces(clients.books.samples, yardstick.samples, course)),
         tuple(sampler.samples),
         clients.books.failures,
+        tuple(nuisance.wrong),
     )
 
 
