@@ -134,6 +134,15 @@ def test_a_pod_that_ends_is_given_the_time_to_drain(values: Path) -> None:
     assert strategy == {"maxSurge": 1, "maxUnavailable": 0}
 
 
+def test_a_pod_refuses_calls_before_it_is_killed_for_its_memory(values: Path) -> None:
+    resources = render(values)
+    limit = container_of(resources)["resources"]["limits"]["memory"]
+    assert limit.endswith("Mi")
+    refuses_at = load_config(environment_of(resources)).memory_limit
+    assert 300 < refuses_at < 0.95 * int(limit.removesuffix("Mi"))
+    assert load_config(environment_of(render(values, "memoryLimit=0"))).memory_limit == 0
+
+
 def test_probes_ask_the_port_that_is_served(values: Path) -> None:
     container = container_of(render(values))
     assert container["readinessProbe"]["grpc"] == container["startupProbe"]["grpc"] == {"port": 50051}

@@ -5,6 +5,7 @@
 - {name: CROSSFADE_CONTROL_DATABASE, value: {{ .Values.controlDatabase | quote }}}
 - {name: CROSSFADE_LEASE_SECONDS, value: {{ .Values.leaseSeconds | quote }}}
 - {name: CROSSFADE_GRACE_SECONDS, value: {{ .Values.graceSeconds | quote }}}
+- {name: CROSSFADE_MEMORY_LIMIT, value: {{ .Values.memoryLimit | quote }}}
 - {name: CROSSFADE_LOG_LEVEL, value: {{ .Values.logLevel | quote }}}
 - {name: AWS_REGION, value: {{ .Values.dynamodb.region | quote }}}
 - name: CROSSFADE_MONGODB_URI
