@@ -17,6 +17,11 @@ Write = tuple[Version, bytes]
 """A proxied write: the version that it made, and its op."""
 
 
+def write_of(record: Record | None) -> Write | None:
+    """The write that left a record; None where no proxied write did."""
+    return None if record is None or record.is_legacy else (record.version, record.op)
+
+
 class Confirmed:
     """The last confirmed mirror write of the documents of one collection that were written of late."""
 

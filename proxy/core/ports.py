@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from proxy.core.confirmed import Write
 from proxy.core.divergence import Divergence
 from proxy.core.document import Document
 from proxy.core.exchange import ApplyResult, DivergenceQuery, FeedBatch, Page, Segment
@@ -35,6 +36,11 @@ class CollectionStore(Protocol):
 
     async def get(self, keys: Sequence[Key]) -> list[Record | None]:
         """The records, tombstones included, one per key in the order given; the newest acknowledged state."""
+        ...
+
+    async def versions(self, keys: Sequence[Key]) -> list[Write | None]:
+        """What was written last under the keys, in their order: version and op, tombstones included; None
+        where there is nothing, or what nobody gave a version. Reads what `get` reads, and decodes less."""
         ...
 
     async def find(self, plan: Plan, page: PageRequest) -> Page:

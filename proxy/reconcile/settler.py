@@ -65,15 +65,19 @@ class Settler:
     async def settle(self, keys: Sequence[Key], is_fresh: bool, told: Told = NOTHING_TOLD) -> list[Outcome]:
         """The final outcome of every key but the canary's. Raises Superseded.
 
-        What this replica has seen the mirror take is not read again; all other documents are.
+        Of writes that the feed tells to be proxies' own it is enough to know that the mirror has them: from
+        this replica itself, or by their version. All other documents are looked at, in both stores.
         """
         keys = [key for key in keys if key != self._canary]
-        confirmed = [Outcome(key, Result.CONFIRMED) for key in keys if self._is_confirmed(key, told)]
-        await self._note(confirmed, told)
-        ended, pause = {outcome.key: outcome for outcome in confirmed}, 0.0
+        sure = [Outcome(key, Result.CONFIRMED) for key in keys if self._is_confirmed(key, told)]
+        ended = {outcome.key: outcome for outcome in sure}
         waiting = [key for key in keys if key not in ended]
         for key in waiting:
             self._site.confirmed.forget(key)
+        arrived = await self._arrived([key for key in waiting if key in told.written], told)
+        ended |= {outcome.key: outcome for outcome in arrived}
+        await self._note([*sure, *arrived], told)
+        waiting, pause = [key for key in waiting if key not in ended], 0.0
         while waiting:
             outcomes = await self._try(waiting, is_fresh)
             final = [outcome for outcome in outcomes if outcome.is_final]
@@ -89,6 +93,17 @@ class Settler:
     def _is_confirmed(self, key: Key, told: Told) -> bool:
         write = told.written.get(key)
         return write is not None and self._site.confirmed.holds(self._pair.mirror.store, key, write)
+
+    async def _arrived(self, keys: Sequence[Key], told: Told) -> list[Outcome]:
+        """Those of the keys whose told write is the mirror's last too; none where it does not answer."""
+        if not keys:
+            return []
+        try:
+            found = await self._pair.mirror.versions(keys)
+        except CrossfadeError:
+            return []
+        pairs = zip(keys, found, strict=True)
+        return [Outcome(key, Result.EQUAL) for key, write in pairs if write == told.written[key]]
 
     async def _try(self, keys: Sequence[Key], is_fresh: bool) -> list[Outcome]:
         try:

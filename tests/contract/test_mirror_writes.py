@@ -216,3 +216,17 @@ async def test_a_purge_spares_a_document_that_came_back(store: CollectionStore) 
 async def test_mirrored_tombstones_are_in_no_query(subject: Subject) -> None:
     await subject.store.apply(record(1, 1, deleted=True))
     assert await find(subject.store, query(subject.collection, AUTH0)) == []
+
+
+async def test_versions_tell_the_last_write_of_each_key(store: CollectionStore) -> None:
+    inserted = [await insert(store, job(name=f"n{number}", _id=number)) for number in range(3)]
+    await store.write(Insert(key("dead"), Document({"_id": "d", **body(name="dead").fields})), stamp())
+    deleted = await delete(store, key("dead"))
+    legacy = Record(key("old"), LEGACY, b"", (), Document({"_id": "o", **body(name="old").fields}))
+    await store.apply(legacy)
+
+    keys = [key("none"), *(one.key for one in inserted), deleted.key, legacy.key]
+    told = await store.versions(keys)
+    assert told == [None, *((one.version, one.op) for one in (*inserted, deleted)), None]
+    assert await store.versions(keys[1:2]) == told[1:2]
+    assert await store.versions([]) == []

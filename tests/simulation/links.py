@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from random import Random
 from typing import Any, TypeVar
 
+from proxy.core.confirmed import Write
 from proxy.core.errors import Outcome, Unavailable
 from proxy.core.exchange import ApplyResult, FeedBatch, Page, Segment
 from proxy.core.flag import Flag
@@ -116,6 +117,9 @@ class LinkedStore:
 
     async def get(self, keys: Sequence[Key]) -> list[Record | None]:
         return await self._link.call(lambda: self._shared.get(keys))
+
+    async def versions(self, keys: Sequence[Key]) -> list[Write | None]:
+        return await self._link.call(lambda: self._shared.versions(keys))
 
     async def find(self, plan: Plan, page: PageRequest) -> Page:
         return await self._link.call(lambda: self._shared.find(plan, page))

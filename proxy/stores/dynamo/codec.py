@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from proxy.core.collection import Collection, FieldType
+from proxy.core.confirmed import Write
 from proxy.core.document import Document, Fields, Value
 from proxy.core.errors import Broken
 from proxy.core.keys import Key, fields_of, typed
@@ -22,6 +23,9 @@ from proxy.stores.dynamo.decoding import decode_fields
 from proxy.stores.dynamo.encoding import encode_fields
 from proxy.stores.dynamo.layout import META, TTL, Layout, Part
 from proxy.stores.dynamo.values import Attribute, Hint, Item, to_base64
+
+VERSION_PARTS = ("e", "r", "op")
+"""What of `_cf` tells the last write."""
 
 _NO_OP: Attribute = {"B": ""}
 _NO_OPS: Attribute = {"L": []}
@@ -71,6 +75,13 @@ class Codec:
             document=None if is_tombstone else document,
             deleted_at=int(meta["del"]["N"]) if is_tombstone else None,
         )
+
+    @staticmethod
+    def write_in(item: Item | None) -> Write | None:
+        """The write that left an item, of which VERSION_PARTS suffice; None where no proxied write did."""
+        meta: dict[str, Any] = (item or {}).get(META, {}).get("M") or {}
+        version = Version(int(meta["e"]["N"]), int(meta["r"]["N"])) if "r" in meta else LEGACY
+        return None if version == LEGACY else (version, a2b_base64(meta.get("op", _NO_OP)["B"]))
 
     def _encode_tombstone(self, record: Record) -> Item:
         """Key attributes and the key's own fields, but nothing that a secondary index would list."""

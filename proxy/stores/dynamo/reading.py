@@ -9,14 +9,15 @@ from itertools import count, repeat
 from typing import Any
 
 from proxy.core.collection import IndexKind
+from proxy.core.confirmed import Write
 from proxy.core.errors import Overloaded, Reason
 from proxy.core.exchange import Segment
 from proxy.core.keyrange import KeyRange
 from proxy.core.keys import Key
 from proxy.core.query import Plan
 from proxy.core.version import Record
-from proxy.stores.dynamo.codec import Codec
-from proxy.stores.dynamo.layout import Part
+from proxy.stores.dynamo.codec import VERSION_PARTS, Codec
+from proxy.stores.dynamo.layout import META, Part
 from proxy.stores.dynamo.transport import Request, Transport
 from proxy.stores.dynamo.values import Attribute, Item
 
@@ -27,6 +28,9 @@ MOST_AT_ONCE = 1000
 """Items that one Query or Scan is asked for at most."""
 
 WHOLE = Segment()
+
+EVERYTHING: Request = {}
+"""The projection that leaves nothing out."""
 
 PATIENCE = 8
 """Times that keys which DynamoDB left unprocessed are asked for again."""
@@ -40,6 +44,7 @@ class Reader:
         self._codec = codec
         self._layout = codec.layout
         self._table = codec.collection.table
+        self._only_versions = _only_versions([part.attribute for part in self._layout.key_parts])
 
     async def get(self, key: Key) -> Record | None:
         """The record of one key, tombstones included."""
@@ -55,11 +60,20 @@ class Reader:
         decoded = {identity: self._codec.decode(item) for identity, item in found.items()}
         return [decoded.get(self.identity(item)) for item in items]
 
-    async def items(self, keys: Iterable[Item]) -> dict[tuple[str, ...], Item]:
-        """The items of any number of keys, by identity; those that are not there are left out."""
+    async def versions(self, keys: Sequence[Key]) -> list[Write | None]:
+        """The last write of each key, in the order given. DynamoDB bills it as it bills whole items."""
+        items = [self._layout.key_item(key) for key in keys]
+        found = await self.items(items, self._only_versions)
+        return [self._codec.write_in(found.get(self.identity(item))) for item in items]
+
+    async def items(self, keys: Iterable[Item], shown: Request = EVERYTHING) -> dict[tuple[str, ...], Item]:
+        """The items of any number of keys, by identity; those that are not there are left out.
+
+        `shown` is a projection that leaves the key in.
+        """
         wanted = list({self.identity(key): key for key in keys}.values())
         pieces = [wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH)]
-        found = await asyncio.gather(*map(self._batch_get, pieces))
+        found = await asyncio.gather(*(self._batch_get(piece, shown) for piece in pieces))
         return {self.identity(item): item for piece in found for item in piece}
 
     def identity(self, item: Item) -> tuple[str, ...]:
@@ -108,10 +122,10 @@ class Reader:
         answer = await self._transport.call("GetItem", request)
         return answer.get("Item")
 
-    async def _batch_get(self, keys: list[Item]) -> list[Item]:
+    async def _batch_get(self, keys: list[Item], shown: Request) -> list[Item]:
         """At most BATCH keys; what DynamoDB leaves unprocessed is asked for again. Raises Overloaded."""
         found: list[Item] = []
-        asked: Any = {self._table: {"Keys": keys, "ConsistentRead": True}}
+        asked: Any = {self._table: {"Keys": keys, "ConsistentRead": True, **shown}}
         for attempt in range(PATIENCE):
             answer = await self._transport.call("BatchGetItem", {"RequestItems": asked})
             found += answer["Responses"].get(self._table, [])
@@ -142,6 +156,14 @@ class Reader:
         indexed = [part.attribute for part in self._layout.parts_of(plan.index) if part]
         pairs = [(row, found.get(self.identity(row))) for row in rows]
         return [item for row, item in pairs if item and all(item.get(n) == row[n] for n in indexed)]
+
+
+def _only_versions(key: Sequence[str]) -> Request:
+    """The projection on the key, and on version and op."""
+    names = {f"#k{place}": name for place, name in enumerate(key)}
+    meta = {"#m": META} | {f"#{part}": part for part in VERSION_PARTS}
+    shown = [*names, *(f"#m.#{part}" for part in VERSION_PARTS)]
+    return {"ProjectionExpression": ",".join(shown), "ExpressionAttributeNames": names | meta}
 
 
 def _key_condition(partition: Part, sort: Part | None, value: Attribute, keys: KeyRange) -> Request:

@@ -14,6 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from proxy.core.collection import Collection, IndexKind
+from proxy.core.confirmed import Write
 from proxy.core.errors import Contended, CrossfadeError, Outcome, Reason, Refused
 from proxy.core.exchange import ApplyResult, ApplyStatus, Page, Segment
 from proxy.core.keys import Key
@@ -78,6 +79,9 @@ class DynamoStore:
 
     async def get(self, keys: Sequence[Key]) -> list[Record | None]:
         return await self._reader.get_all(keys)
+
+    async def versions(self, keys: Sequence[Key]) -> list[Write | None]:
+        return await self._reader.versions(keys)
 
     async def find(self, plan: Plan, page: PageRequest) -> Page:
         return await self._finder.page(plan, page)

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from proxy.core.collection import Collection
-from proxy.core.confirmed import Write
+from proxy.core.confirmed import Write, write_of
 from proxy.core.errors import Fenced, Reason, Refused
 from proxy.core.exchange import ApplyResult, ApplyStatus, Page, Segment
 from proxy.core.keys import Key
@@ -102,6 +102,9 @@ class MemoryStore:
         found = [self.table.records.get(key) for key in keys]
         await self._pause()
         return found
+
+    async def versions(self, keys: Sequence[Key]) -> list[Write | None]:
+        return [write_of(record) for record in await self.get(keys)]
 
     async def find(self, plan: Plan, page: PageRequest) -> Page:
         await self._pause()

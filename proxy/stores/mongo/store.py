@@ -8,6 +8,7 @@ from typing import Any, Self
 from pymongo import AsyncMongoClient
 
 from proxy.core.collection import Collection
+from proxy.core.confirmed import Write, write_of
 from proxy.core.exchange import ApplyResult, Page, Segment
 from proxy.core.keys import Key
 from proxy.core.ports import Limits
@@ -67,6 +68,9 @@ class MongoStore:
 
     async def get(self, keys: Sequence[Key]) -> list[Record | None]:
         return await self._reader.get(keys)
+
+    async def versions(self, keys: Sequence[Key]) -> list[Write | None]:
+        return [write_of(record) for record in await self._reader.get(keys)]
 
     async def find(self, plan: Plan, page: PageRequest) -> Page:
         return await self._reader.find(plan, page)

@@ -41,10 +41,10 @@ def settler_of(yard: Yard) -> Settler:
     return Settler(site, pair, Quarantine())
 
 
-def count_reads(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> list[Sequence[Key]]:
-    """What was asked of the mirror, from now on."""
+def count_reads(yard: Yard, monkeypatch: pytest.MonkeyPatch, of: StoreName = MIRROR) -> list[Sequence[Key]]:
+    """What was asked of a store, from now on."""
     asked: list[Sequence[Key]] = []
-    store: Any = yard.stores[MIRROR]
+    store: Any = yard.stores[of]
     get = store.get
 
     async def noted(keys: Sequence[Key]) -> list[Record | None]:
@@ -68,6 +68,18 @@ async def test_a_write_that_the_mirror_took_from_here_is_not_read_again(
     [outcome] = await settler.settle([NEW.key], True, written(NEW))
     assert outcome.result is Result.CONFIRMED and outcome.is_final and not asked
     assert settler.counts == {"confirmed": 1}
+
+
+async def test_of_what_another_replica_brought_over_the_version_is_enough(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settler, asked = settler_of(yard), count_reads(yard, monkeypatch, StoreName.MONGODB)
+    yard.mongo.put(NEW.key, NEW)
+    yard.dynamo.put(NEW.key, NEW)
+    [outcome] = await settler.settle([NEW.key], True, written(NEW))
+    assert outcome.result is Result.EQUAL and not asked
+    [outcome] = await settler.settle([NEW.key], True)
+    assert outcome.result is Result.EQUAL and asked
 
 
 @pytest.mark.parametrize(
