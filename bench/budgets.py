@@ -35,13 +35,13 @@ BUDGETS = (
         "read_cpu_vs_floor",
         Bound.AT_MOST,
         1.35,
-        "proxy CPU of a point read, over echo and driver at the same pace",
+        "proxy CPU of a point read, over echo and driver, at one pace",
     ),
     Budget(
         "dual_write_cpu_vs_floor",
         Bound.AT_MOST,
         1.4,
-        "proxy CPU of a dual write, over echo and drivers at the same pace",
+        "proxy CPU of a dual write, over echo and drivers, at one pace",
     ),
     Budget(
         "p50_added_read_ms_vs_direct",
