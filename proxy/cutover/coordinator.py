@@ -157,13 +157,18 @@ class Coordinator:
         return flag
 
     async def look_after(self) -> None:
-        """Called with every heartbeat: take over what nobody drives, end due rehearsals, mind the fences."""
+        """Called with every heartbeat: take over what nobody drives, end due rehearsals, mind the fences.
+
+        These are not looked at while writes wait for a change, so that its own steps need not queue behind.
+        """
         now, flags = await self._control.now(), await self._control.flags()
         alive = await self._living() if any(flag.change for flag in flags) else frozenset()
+        is_waited_for = any(flag.holds_writes for flag in flags)
         for flag in flags:
             if flag.collection in self._tasks.values():
                 continue
-            self._guard.look(flag)
+            if not is_waited_for:
+                self._guard.look(flag)
             if flag.change is not None and _is_orphaned(flag.change, now, alive):
                 await self._resume(flag, flag.change, now)
             elif is_due(flag, now, self._lease):

@@ -98,6 +98,24 @@ async def test_a_dead_coordinator_is_replaced_within_the_hold_and_a_living_one_i
         assert (await place.control.flag("jobs")).stage is Stage.DYNAMO_PRIMARY
 
 
+async def test_no_fence_is_looked_at_while_writes_wait_for_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with town(Stage.MONGO_PRIMARY) as (place, _):
+        [living, *_] = await place.control.replicas()
+        now, coordinator, looked = await place.control.now(), place.coordinator("r1"), list[str]()
+        monkeypatch.setattr(coordinator._guard, "look", lambda flag: looked.append(flag.collection))
+        await coordinator.look_after()
+        assert looked == ["jobs"]
+        flag = await place.control.create(Flag("tasks", 3, Stage.MONGO_PRIMARY, 0, mirrored_since=2))
+        change = Change("c9", Stage.DYNAMO_PRIMARY, "ann", "test", now, living.id, now + 60_000)
+        begun = await place.control.swap(flag, flag.begin(change))
+        assert begun is not None and begun.holds_writes
+        await coordinator.look_after()
+        assert looked == ["jobs"]
+        await place.control.swap(begun, replace(begun, change=None))
+        await coordinator.look_after()
+        assert looked == ["jobs", "jobs", "tasks"]
+
+
 async def test_an_orphan_older_than_the_hold_limit_is_aborted_at_the_next_epoch() -> None:
     async with town(Stage.MONGO_PRIMARY) as (place, doors):
         flag = await place.control.flag("jobs")
