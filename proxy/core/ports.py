@@ -333,6 +333,11 @@ class Door(Protocol):
         """The epoch from which on the mirror has been kept up without a break; 0 when there is no mirror."""
         ...
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether writes wait for a change of the primary, as far as this replica knows."""
+        ...
+
     async def enter_write(self) -> Published:
         """Wait while writes are held, count the caller as in flight, and say what is published.
 

@@ -43,6 +43,10 @@ class CollectionDoor:
         return self.flag.mirrored_since
 
     @property
+    def is_holding(self) -> bool:
+        return self.flag.holds_writes
+
+    @property
     def held_change(self) -> str | None:
         """The change whose hold is complete here: no write is in flight and none starts."""
         if self.flag.change is None or not self.flag.holds_writes or self._in_flight:

@@ -40,7 +40,7 @@ from proxy.faultpoint import faultpoint
 from proxy.flow.cleanup import Cleanup
 from proxy.flow.look import PointRead, QueryRead
 from proxy.flow.mirror import Mirror, MirrorOutcome
-from proxy.flow.orphan import Decide, Orphan, once, unconfirmed
+from proxy.flow.orphan import Decide, Orphan, met_before, once, unconfirmed
 from proxy.flow.shadow import Shadow
 
 T = TypeVar("T")
@@ -127,7 +127,10 @@ class Pipeline:
 
     async def write(self, name: str, command: Command, request_id: bytes = b"") -> Written:
         """Apply one write; a repeated request id returns what the first one did."""
-        return await self._write(name, request_id, lambda store, stamp: store.write(command, stamp))
+        lane, orphan = self._lane(name), None
+        if request_id and lane.door.is_holding:
+            orphan = await met_before(lane.primary(lane.door.published), command.key, request_id)
+        return await self._write(name, request_id, lambda store, stamp: store.write(command, stamp), orphan)
 
     async def take_first(self, name: str, plan: Plan, update: Update, request_id: bytes = b"") -> Written:
         """Update the first document of a plan's order, exclusively among all callers."""
@@ -135,10 +138,12 @@ class Pipeline:
             name, request_id, lambda store, stamp: store.write_first(plan, update, stamp)
         )
 
-    async def _write(self, name: str, request_id: bytes, decide: Decide) -> Written:
+    async def _write(
+        self, name: str, request_id: bytes, decide: Decide, orphan: Orphan | None = None
+    ) -> Written:
+        """An `orphan` is this very write, found where it may yet surface or be forgotten."""
         lane = self._lane(name)
         op = request_id or self._clock.new_op()
-        orphan: Orphan | None = None  # it may yet surface
         while True:
             published = await lane.door.enter_write()
             try:

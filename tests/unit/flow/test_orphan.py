@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from proxy.core.errors import CrossfadeError, Outcome, Reason
+from proxy.core.flag import Change
 from proxy.core.stage import Stage
-from proxy.core.update import Set
+from proxy.core.update import Inc, Set
 from proxy.core.version import RING, Record, Version
 from proxy.core.write import Modify
 from proxy.cutover.machine import BLOCKS_ALL
@@ -77,3 +78,54 @@ async def test_what_certainly_did_not_come_along_is_applied_by_the_new_primary()
         written = await writing
         assert written.result.after and written.result.after.document
         assert written.result.after.document.fields["n"] == 9
+
+
+OP = b"r" * 16
+
+
+async def repeat_during_a_hold(w: World, target: Stage) -> tuple[Record, asyncio.Task[Written]]:
+    """A write that a replica made and died; its client's repeat comes here while writes are held."""
+    await w.app.pipeline.write("jobs", w.insert("a", n=1))
+    command = Modify(w.key("a"), (Inc("n", 1),))
+    await w.app.pipeline.write("jobs", command, OP)
+    control = w.app.control
+    flag, now = await control.flag("jobs"), await control.now()
+    change = Change("c", target, "ann", "test", now, "r1", now + 60_000)
+    assert await control.swap(flag, flag.begin(change))
+    door = w.app.membership.doors["jobs"]
+    await until(lambda: door.is_holding)
+    stored = held(w, 0 if flag.stage is Stage.MONGO_PRIMARY else DYNAMO)
+    return stored, asyncio.create_task(w.app.pipeline.write("jobs", command, OP))
+
+
+async def crowd_out(w: World, store: int, known: Record, epoch: int) -> Record:
+    """More writes of others than a document remembers, decided before the repeat is."""
+    version = Version(epoch, known.version.revision + RING)
+    others = replace(known, version=version, document=w.document("a", n=77), op=b"o" * 16, ops=(b"o" * 16,))
+    (w.mongo, w.dynamo)[store].table.put(others.key, others)
+    return others
+
+
+@pytest.mark.parametrize("target", [Stage.DYNAMO_PRIMARY, Stage.MONGO_PRIMARY], ids=["flipped", "aborted"])
+async def test_a_repeat_that_waits_for_a_change_is_recognised_however_many_go_before(target: Stage) -> None:
+    async with world(Stage.MONGO_PRIMARY) as w:
+        stored, repeating = await repeat_during_a_hold(w, Stage.DYNAMO_PRIMARY)
+        await asyncio.sleep(0.05)
+        others = await crowd_out(w, DYNAMO if target is Stage.DYNAMO_PRIMARY else 0, stored, 2)
+        await w.publish(target)
+        written = await repeating
+        assert written.result.repeated and written.result.matched
+        for record in filter(None, w.records("a")):
+            assert record.document is not None and record.document.fields["n"] in (2, 77)
+        assert others in w.records("a")
+
+
+async def test_on_the_way_back_a_repeat_is_told_to_be_unknown_where_it_may_have_been_forgotten() -> None:
+    async with world(Stage.DYNAMO_PRIMARY) as w:
+        stored, repeating = await repeat_during_a_hold(w, Stage.MONGO_PRIMARY)
+        await asyncio.sleep(0.05)
+        others = await crowd_out(w, 0, stored, 2)
+        await w.publish(Stage.MONGO_PRIMARY)
+        with pytest.raises(CrossfadeError) as failure:
+            await repeating
+        assert failure.value.outcome is Outcome.UNKNOWN and held(w, 0) == others
