@@ -26,8 +26,9 @@ check: setup ## lint, types, generated code fresh
 	scripts/proto --check
 	scripts/vendor --check
 
-test: setup ## run every test on the real stores (ARGS go to pytest)
-	@$(BIN)/python -m pytest $(ARGS)
+PROCESSES ?= 0
+test: setup ## run every test on the real stores (PROCESSES=3 shares them out; ARGS go to pytest)
+	@$(BIN)/python -m pytest --numprocesses $(PROCESSES) --no-loadscope-reorder $(ARGS)
 
 SEEDS ?= 2000
 simulate: setup ## prove the protocol in SEEDS simulated worlds, and let every mutant of it be caught

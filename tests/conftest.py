@@ -1,3 +1,13 @@
 """What every test has: the stores of the session, and names that nobody else uses."""
 
-pytest_plugins = ["tests.fixtures.stores"]
+from __future__ import annotations
+
+import gc
+
+pytest_plugins = ["tests.fixtures.stores", "tests.fixtures.sharing"]
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests stay for good: no search for garbage needs to go through them again and again."""
+    gc.collect()
+    gc.freeze()

@@ -46,19 +46,19 @@ def _commands(mark: str) -> Iterator[str]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_cleans_up(environment: dict[str, str], number: signal.Signals) -> None:
     command = [sys.executable, "-u", "-m", "examples.demo", "--documents", "100"]
-    demo = subprocess.Popen(
+    with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert demo.stdout is not None
-    try:
-        console = next(line.split()[-1] for line in demo.stdout if "its console at http" in line)
-        line = next(line for line in demo.stdout if "MONGO_PRIMARY" in line)
-        assert "Is it safe to cut over?" in _page(console), "the console lives while the demo runs"
-        assert len(marked(environment)) >= 5, f"stores, proxies and the demo itself run at {line}"
-        demo.send_signal(number)
-        _, said = demo.communicate(timeout=_PATIENCE)
-    finally:
-        demo.kill()
+    ) as demo:
+        assert demo.stdout is not None
+        try:
+            console = next(line.split()[-1] for line in demo.stdout if "its console at http" in line)
+            line = next(line for line in demo.stdout if "MONGO_PRIMARY" in line)
+            assert "Is it safe to cut over?" in _page(console), "the console lives while the demo runs"
+            assert len(marked(environment)) >= 5, f"stores, proxies and the demo itself run at {line}"
+            demo.send_signal(number)
+            _, said = demo.communicate(timeout=_PATIENCE)
+        finally:
+            demo.kill()
     assert demo.returncode == 130
     assert "everything it started is stopped" in said
     assert marked(environment) == []

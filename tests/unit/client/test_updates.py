@@ -115,7 +115,7 @@ def test_what_the_contract_has_no_word_for_is_refused_by_name(update: Any, opera
         {"a": 1},
         {"$set": 1},
         {"$set": {1: 2}},
-        {"$set": {"a": object()}},
+        {"$set": {"a": Ellipsis}},
         {"$inc": {"a": "1"}},
         {"$inc": {"a": True}},
         {"$mul": {"a": None}},

@@ -35,7 +35,7 @@ def test_an_exotic_document_survives_to_the_byte(name: str) -> None:
     assert (read.version, read.op, read.ops, read.key) == (Version(3, 7), OP, (OTHER_OP, OP), documents.key())
 
 
-@pytest.mark.parametrize("name", EXOTIC.keys() - {"a reserved name twice"})
+@pytest.mark.parametrize("name", sorted(EXOTIC.keys() - {"a reserved name twice"}))
 def test_the_metadata_of_an_exotic_document_may_stand_anywhere(name: str) -> None:
     meta = bson.encode({"e": bson.Int64(1), "r": bson.Int64(2), "op": OP, "ops": [OP]})
     stored = raw(b"\x03_cf\0" + meta, EXOTIC[name][4:-1])
