@@ -27,6 +27,7 @@ from proxy.core.errors import (
     Outcome,
     Reason,
     Refused,
+    Unavailable,
 )
 from proxy.core.exchange import Page
 from proxy.core.keys import Key
@@ -165,7 +166,7 @@ class Pipeline:
         self, lane: Lane, published: Published, op: bytes, decide: Decide
     ) -> tuple[Written | None, bool]:
         """Decide once under one epoch: what was written (None: the primary is fenced, or may have changed
-        before it refused), and whether the mirror refused it as too old."""
+        before it refused), and whether the mirror refused it as too old, or was not there to do so."""
         stamp = Stamp(published.epoch, op, self._clock.now())
         try:
             with self._signals.span(
@@ -184,6 +185,10 @@ class Pipeline:
         try:
             outcome = await lane.mirror.follow(published, result.after)
         except Fenced:
+            return Written(result, MirrorOutcome.DEFERRED, op), True
+        except Unavailable:
+            if lane.door.published.epoch == published.epoch:
+                raise
             return Written(result, MirrorOutcome.DEFERRED, op), True
         lane.cleanup.after(published, result.after, outcome)
         await faultpoint("pipeline.before_reply")

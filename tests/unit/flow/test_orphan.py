@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.core.errors import CrossfadeError, Outcome, Reason
+from proxy.core.errors import CrossfadeError, Outcome, Reason, Unavailable
+from proxy.core.exchange import ApplyResult
 from proxy.core.flag import Change
 from proxy.core.stage import Stage
 from proxy.core.update import Inc, Set
@@ -129,3 +130,40 @@ async def test_on_the_way_back_a_repeat_is_told_to_be_unknown_where_it_may_have_
         with pytest.raises(CrossfadeError) as failure:
             await repeating
         assert failure.value.outcome is Outcome.UNKNOWN and held(w, 0) == others
+
+
+async def test_a_write_that_waits_for_mongodb_is_acknowledged_when_mongodb_is_needed_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """MongoDB goes right after DYNAMO_ONLY, with a write of DYNAMO_PRIMARY still on its way to it."""
+    async with world(Stage.DYNAMO_PRIMARY) as w:
+        await w.app.pipeline.write("jobs", w.insert("a", n=1))
+        door = w.app.membership.doors["jobs"]
+
+        async def never(record: Record) -> ApplyResult:
+            await w.publish(Stage.DYNAMO_ONLY)
+            await until(lambda: door.published.stage is Stage.DYNAMO_ONLY)
+            raise Unavailable("MongoDB has no primary that answers", outcome=Outcome.UNKNOWN)
+
+        monkeypatch.setattr(w.mongo, "apply", never)
+        written = await w.app.pipeline.write("jobs", Modify(w.key("a"), (Inc("n", 1),)), OP)
+        document = held(w, DYNAMO).document
+        assert written.result.matched and document is not None and document.fields["n"] == 2
+        again = await w.app.pipeline.write("jobs", Modify(w.key("a"), (Inc("n", 1),)), OP)
+        assert again.result.repeated
+
+
+async def test_a_write_that_mongodb_does_not_confirm_is_unknown_while_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with world(Stage.DYNAMO_PRIMARY) as w:
+        await w.app.pipeline.write("jobs", w.insert("a", n=1))
+
+        async def never(record: Record) -> ApplyResult:
+            raise Unavailable("MongoDB has no primary that answers", outcome=Outcome.UNKNOWN)
+
+        monkeypatch.setattr(w.mongo, "apply", never)
+        with pytest.raises(Unavailable) as failure:
+            await w.app.pipeline.write("jobs", Modify(w.key("a"), (Inc("n", 1),)), OP)
+        assert failure.value.reason is Reason.MIRROR_UNCONFIRMED
+        assert failure.value.outcome is Outcome.UNKNOWN
