@@ -73,9 +73,7 @@ async def trim_stream(site: Site, traffic: Traffic, evidence: Evidence) -> None:
     site.moody.be(1.0, [Mood.TRIMMED])
     await asyncio.gather(*(site.revive(number) for number in range(len(site.replicas))))
     await until(lambda: site.moody.struck[Mood.TRIMMED] > 0, timeout=PATIENCE, pause=PAUSE)
-    await alarmed(
-        site, Evidence()
-    )  # every collection has a stream of its own: the first struck may be another's
+    await alarmed(site, Evidence())  # each collection has a stream: the first that is struck may be another's
     site.moody.be(0, ())
     await _mend_gap(site, traffic, Stage.DYNAMO_ONLY, evidence)
 
