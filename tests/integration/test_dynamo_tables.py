@@ -12,6 +12,7 @@ import pytest
 from proxy.core.collection import Collection, FieldType, Index, IndexKind, KeyField
 from proxy.core.errors import Reason, Refused
 from proxy.core.write import Insert
+from proxy.stores.dynamo import tables
 from proxy.stores.dynamo.opening import DynamoStores
 from proxy.stores.dynamo.transport import DynamoSettings
 from tests.integration.dynamo_jobs import BY_OWNER, TABLE_KEY, WORK_QUEUE, job, jobs, key, stamp
@@ -142,3 +143,25 @@ async def test_a_table_that_is_missing_is_refused_and_not_a_missing_document(
 ) -> None:
     with pytest.raises(Refused):
         await stores.collection(jobs(unique_name)).get([key("a")])
+
+
+async def test_however_many_ask_dynamodb_is_asked_for_its_count_once(
+    stores: DynamoStores, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = stores.collection(collection)
+    await store.prepare()
+    asked: list[str] = []
+    call = stores.transport.call
+
+    async def noted(operation: str, request: Any, timeout: float | None = None) -> dict[str, Any]:
+        asked.append(operation)
+        return await call(operation, request, timeout)
+
+    monkeypatch.setattr(stores.transport, "call", noted)
+    assert set(await asyncio.gather(*(store.estimate() for _ in range(20)))) == {0}
+    assert asked == ["DescribeTable"]
+    await store.write(Insert(key("a"), job("a")), stamp())
+    assert await store.estimate() == 0
+    monkeypatch.setattr(tables, "FRESH", 0.0)
+    monkeypatch.setattr(store._keeper, "_count_until", 0.0)
+    assert await store.estimate() == 1

@@ -17,6 +17,10 @@ STREAM = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
 PATIENCE = 600.0
 """Seconds that a table or a global index may take to become active: an index is filled from the table."""
 
+FRESH = 10.0
+"""Seconds for which a count is good: the service counts every six hours, and DynamoDB Local counts anew
+whenever it is asked, which keeps it from everything else."""
+
 _POLL = 0.5
 
 
@@ -27,6 +31,8 @@ class TableKeeper:
         self._transport = transport
         self._layout = layout
         self._table = layout.collection.table
+        self._count, self._count_until = 0, 0.0
+        self._counting = asyncio.Lock()
 
     async def prepare(self) -> tuple[str, ...]:
         """Bring the table to what is declared; a line for each thing done. Raises Refused if it differs."""
@@ -43,9 +49,14 @@ class TableKeeper:
         return tuple(done)
 
     async def estimate(self) -> int:
-        """How many items there were when DynamoDB last counted. Raises Refused where there is no table."""
-        answer = await self._transport.call("DescribeTable", {"TableName": self._table})
-        return int(answer["Table"].get("ItemCount", 0))
+        """How many items there were when DynamoDB last counted, asked at most once in FRESH seconds however
+        many want to know. Raises Refused where there is no table."""
+        async with self._counting:
+            if time.monotonic() >= self._count_until:
+                answer = await self._transport.call("DescribeTable", {"TableName": self._table})
+                self._count = int(answer["Table"].get("ItemCount", 0))
+                self._count_until = time.monotonic() + FRESH
+            return self._count
 
     def definition(self) -> dict[str, Any]:
         """The CreateTable request."""
