@@ -10,7 +10,7 @@ from proxy.core.keys import Key
 from proxy.core.stage import StoreName
 from proxy.core.version import Record, Version
 
-MOST = 10_000
+MOST = 1_000
 """Documents that are remembered; the oldest are forgotten first, and only cost a look."""
 
 Write = tuple[Version, bytes]
