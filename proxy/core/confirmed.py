@@ -6,6 +6,8 @@ what becomes of the document afterwards: whoever looks at the document itself fo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from proxy.core.keys import Key
 from proxy.core.stage import StoreName
 from proxy.core.version import Record, Version
@@ -20,6 +22,17 @@ Write = tuple[Version, bytes]
 def write_of(record: Record | None) -> Write | None:
     """The write that left a record; None where no proxied write did."""
     return None if record is None or record.is_legacy else (record.version, record.op)
+
+
+def note_event(writes: dict[Key, Write | None], key: Key, write: Write | None) -> None:
+    """One event more of a key: the last write counts, but once an event was no proxy's change (None), the key
+    is to be looked at."""
+    writes[key] = write if writes.get(key, write) is not None else None
+
+
+def told_writes(writes: Mapping[Key, Write | None]) -> dict[Key, Write]:
+    """The last writes of the keys of which every event noted was a proxy's change."""
+    return {key: write for key, write in writes.items() if write is not None}
 
 
 class Confirmed:

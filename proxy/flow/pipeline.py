@@ -131,19 +131,19 @@ class Pipeline:
         lane, orphan = self._lane(name), None
         if request_id and lane.door.is_holding:
             orphan = await met_before(lane.primary(lane.door.published), command.key, request_id)
-        return await self._write(name, request_id, lambda store, stamp: store.write(command, stamp), orphan)
+        return await self._write(lane, request_id, lambda store, stamp: store.write(command, stamp), orphan)
 
     async def take_first(self, name: str, plan: Plan, update: Update, request_id: bytes = b"") -> Written:
         """Update the first document of a plan's order, exclusively among all callers."""
+        lane = self._lane(name)
         return await self._write(
-            name, request_id, lambda store, stamp: store.write_first(plan, update, stamp)
+            lane, request_id, lambda store, stamp: store.write_first(plan, update, stamp)
         )
 
     async def _write(
-        self, name: str, request_id: bytes, decide: Decide, orphan: Orphan | None = None
+        self, lane: Lane, request_id: bytes, decide: Decide, orphan: Orphan | None = None
     ) -> Written:
         """An `orphan` is this very write, found where it may yet surface or be forgotten."""
-        lane = self._lane(name)
         op = request_id or self._clock.new_op()
         while True:
             published = await lane.door.enter_write()
@@ -184,10 +184,8 @@ class Pipeline:
         await faultpoint("pipeline.between_stores")
         try:
             outcome = await lane.mirror.follow(published, result.after)
-        except Fenced:
-            return Written(result, MirrorOutcome.DEFERRED, op), True
-        except Unavailable:
-            if lane.door.published.epoch == published.epoch:
+        except Unavailable as error:
+            if not isinstance(error, Fenced) and lane.door.published.epoch == published.epoch:
                 raise
             return Written(result, MirrorOutcome.DEFERRED, op), True
         lane.cleanup.after(published, result.after, outcome)

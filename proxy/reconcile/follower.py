@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from proxy.core.confirmed import Write
+from proxy.core.confirmed import Write, note_event, told_writes
 from proxy.core.exchange import FeedBatch
 from proxy.core.keys import Key
 from proxy.core.ports import Clock, Feed
@@ -164,13 +164,12 @@ def _told_by(batches: Sequence[FeedBatch]) -> Told:
     """What all of them tell: the keys whose last event left a tombstone, and those that every batch in which
     they occur says to be written by proxies."""
     buried: frozenset[Key] = frozenset()
-    written: dict[Key, Write] = {}
-    doubtful: set[Key] = set()
+    writes: dict[Key, Write | None] = {}
     for batch in batches:
         buried = buried.difference(batch.keys) | batch.buried
-        doubtful.update(key for key in batch.keys if key not in batch.written)
-        written.update(batch.written)
-    return Told(buried, {key: write for key, write in written.items() if key not in doubtful})
+        for key in batch.keys:
+            note_event(writes, key, batch.written.get(key))
+    return Told(buried, told_writes(writes))
 
 
 class _Purges:

@@ -54,9 +54,7 @@ class Result(Enum):
     BURIED = "buried"
     PURGED = "purged"
     WAITING = "waiting"  # both are tombstones, and MongoDB's may not go yet
-    OUTRUN = (
-        "outrun"  # it was written again, and mirrored, faster than we look: its next event sees to the rest
-    )
+    OUTRUN = "outrun"  # written and mirrored again faster than we look: its next event sees to the rest
     QUARANTINED = "quarantined"  # the mirror cannot hold this document: somebody must change it
     CONTENDED = "contended"  # it changed under us every time: call again
     UNREACHED = "unreached"  # a store did not answer: call again
@@ -284,7 +282,7 @@ class _Worker:
 def _has_come_by_itself(applied: ApplyResult, record: Record) -> bool:
     """Whether the inline mirror write, which was on its way, has brought the very record."""
     existing = applied.existing
-    is_there = applied.status is ApplyStatus.ALREADY_THERE and existing is not None
+    is_there = applied.status is ApplyStatus.ALREADY_THERE
     return is_there and existing is not None and existing.document == record.document
 
 

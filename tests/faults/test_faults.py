@@ -6,23 +6,13 @@ import asyncio
 
 import pytest
 
-from proxy.embedded.addresses import Addresses, Origin
-from proxy.embedded.stores import Store, Stores
+from proxy.embedded.stores import Stores
 from tests.faults.links import Link, MongoLink, Trouble, database_of
 from tests.faults.programme import SCENARIOS
 from tests.faults.scenario import Scenario, Theatre
 from tests.fixtures.waiting import until
 
 QUICK = [scenario for scenario in SCENARIOS if scenario.is_quick]
-
-
-@pytest.fixture
-def stores(addresses: Addresses, mongodb_uri: str, dynamodb_endpoint: str) -> Stores:
-    def store(address: str, given: str | None) -> Store:
-        return Store(address, Origin.GIVEN if given else Origin.EMBEDDED)
-
-    mongodb = store(mongodb_uri, addresses.mongodb_uri)
-    return Stores(mongodb, store(dynamodb_endpoint, addresses.dynamodb_endpoint))
 
 
 @pytest.mark.timeout(600)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.embedded.addresses import Addresses, Origin
-from proxy.embedded.stores import Store, Stores
+from proxy.embedded.stores import Stores
 from tests.soak.report import save, tell
 from tests.soak.soak import soak
 from tests.soak.troubles import PROGRAMME, Troubles
@@ -28,15 +27,6 @@ def rot():
 threading.Thread(target=rot, daemon=True).start()
 """
 """Makes any Python leak megabytes a second, and slow from a signal on."""
-
-
-@pytest.fixture
-def stores(addresses: Addresses, mongodb_uri: str, dynamodb_endpoint: str) -> Stores:
-    def store(address: str, given: str | None) -> Store:
-        return Store(address, Origin.GIVEN if given else Origin.EMBEDDED)
-
-    mongodb = store(mongodb_uri, addresses.mongodb_uri)
-    return Stores(mongodb, store(dynamodb_endpoint, addresses.dynamodb_endpoint))
 
 
 @pytest.mark.timeout(280)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from proxy.core.confirmed import Write
+from proxy.core.confirmed import Write, note_event, told_writes
 from proxy.core.exchange import FeedBatch, FeedLost
 from proxy.core.keys import Key
 from proxy.core.ports import Clock
@@ -54,8 +54,8 @@ class MemoryFeed:
     def _written(self, start: int, end: int) -> dict[Key, Write]:
         writes: dict[Key, Write | None] = {}
         for (key, _), write in zip(self._table.events[start:end], self._table.writes[start:end], strict=True):
-            writes[key] = write if writes.get(key, write) is not None else None
-        return {key: write for key, write in writes.items() if write is not None}
+            note_event(writes, key, write)
+        return told_writes(writes)
 
     def _passed(self, end: int) -> set[str]:
         return {name for name, at in self._table.marks.items() if at <= end}

@@ -73,7 +73,7 @@ def _write_of(before: Record | None, after: Record | None) -> Write | None:
     """A proxy's change of a document that was there."""
     if before is None or after is None or before.is_tombstone or after.is_tombstone:
         return None
-    return (after.version, after.op) if after.version > before.version else None
+    return write_of(after) if after.version > before.version else None
 
 
 class MemoryStore:

@@ -12,7 +12,7 @@ field of that name, and the first proxied write stores it escaped.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import bson
@@ -118,7 +118,7 @@ class RecordCodec:
         deleted = meta.get("del")
         return Record(
             key=key,
-            version=Version(int(meta["e"]), int(meta["r"])),
+            version=version_in(meta),
             op=meta["op"],
             ops=tuple(meta.get("ops", ())),
             document=document if deleted is None else None,
@@ -136,6 +136,11 @@ def is_meta(value: Any) -> bool:
         and isinstance(value.get("ops", []), list)
         and isinstance(value.get("del"), DatetimeMS | None)
     )
+
+
+def version_in(meta: Mapping[str, Any]) -> Version:
+    """The version that a `_cf` tells (see `is_meta`)."""
+    return Version(int(meta["e"]), int(meta["r"]))
 
 
 def with_id_first(document: Document) -> Document:

@@ -27,13 +27,13 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from proxy.core.collection import Collection
-from proxy.core.confirmed import Write
+from proxy.core.confirmed import Write, note_event, told_writes
 from proxy.core.document import LENIENT
 from proxy.core.errors import BadRequest
 from proxy.core.exchange import FeedBatch, FeedLost
 from proxy.core.keys import Key, key_of
-from proxy.core.version import LEGACY, Version
-from proxy.stores.mongo.codec import META, escape_name, is_meta
+from proxy.core.version import LEGACY
+from proxy.stores.mongo.codec import META, escape_name, is_meta, version_in
 from proxy.stores.mongo.failures import Translated
 
 _log = logging.getLogger("crossfade.feed")
@@ -149,7 +149,7 @@ class MongoFeed:
             committed_at=max(map(_time_of, events), default=0),
             blind=gathered.blind,
             buried=frozenset(gathered.buried),
-            written={key: write for key, write in gathered.written.items() if write is not None},
+            written=told_writes(gathered.written),
         )
 
     def _gather(self, event: Event, gathered: _Gathered) -> None:
@@ -217,11 +217,9 @@ class _Gathered:
     written: dict[Key, Write | None] = field(default_factory=dict)
 
     def note_write(self, named: Set[Key], write: Write | None) -> None:
-        """Once an event of a key was no proxy's change, or moved it, the key is to be looked at."""
+        """Take down one event; where it moved a document from key to key, both are to be looked at."""
         for key in named:
-            is_first = key not in self.written
-            is_plain = write is not None and len(named) == 1 and (is_first or self.written[key] is not None)
-            self.written[key] = write if is_plain else None
+            note_event(self.written, key, write if len(named) == 1 else None)
 
 
 class _Stream:
@@ -277,11 +275,10 @@ def _write_of(kind: str, before: Event | None, after: Event | None) -> Write | N
     if kind not in ("update", "replace") or before is None or after is None:
         return None
     old, new = _meta_in(before), _meta_in(after)
-    if new is None or new.get("del") is not None or (old is not None and old.get("del") is not None):
+    if new is None or _is_tombstone(after) or _is_tombstone(before):
         return None
-    write = (Version(int(new["e"]), int(new["r"])), new["op"])
-    since = Version(int(old["e"]), int(old["r"])) if old else LEGACY
-    return write if write[0] > since else None
+    version, since = version_in(new), version_in(old) if old else LEGACY
+    return (version, new["op"]) if version > since else None
 
 
 def _meta_in(image: Event) -> Mapping[str, Any] | None:
@@ -290,8 +287,8 @@ def _meta_in(image: Event) -> Mapping[str, Any] | None:
 
 
 def _is_tombstone(image: Mapping[str, Any]) -> bool:
-    meta = image.get(META)
-    return meta is not None and is_meta(meta) and meta.get("del") is not None
+    meta = _meta_in(image)
+    return meta is not None and meta.get("del") is not None
 
 
 def _time_of(event: Event) -> int:
