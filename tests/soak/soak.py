@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from proxy.embedded.stores import Stores
 from tests.faults.bypass import Bypass
 from tests.faults.site import Site, open_site
 from tests.faults.verdict import Evidence, Verdict, judge
+from tests.fixtures.waiting import until
 from tests.soak.clients import COLLECTIONS, Clients
 from tests.soak.judgement import Course, Growth, Pace, growths, paces
 from tests.soak.nuisance import Nuisance
@@ -29,6 +30,8 @@ CYCLE = 120.0
 """Seconds that one cycle of troubles takes, about."""
 SAMPLES = 200
 """Samples of each process, about."""
+REST = 10.0
+"""Seconds in which all queues must be empty once the traffic is over."""
 SETTLED = ("shadow", "recheck", "report")
 """Queues in which nothing may wait any more once everything is over."""
 
@@ -86,7 +89,7 @@ async def _soak(site: Site, clients: Clients, seconds: float, programme: Program
             course = troubles.course()
         await clients.stop()
         verdict = await judge("soak", site, clients, evidence)
-        await sampler.look()
+        await _come_to_rest(sampler)
     return Outcome(
         _tried(clients, nuisance, bypass, course),
         verdict,
@@ -97,6 +100,18 @@ async def _soak(site: Site, clients: Clients, seconds: float, programme: Program
         clients.books.failures,
         tuple(nuisance.wrong),
     )
+
+
+async def _come_to_rest(sampler: Sampler) -> None:
+    """Look until nothing waits, or REST is over: what is left then is told. Proxies read their gauges once a
+    second, and the judgement's own reads are compared too, so that a single look may still see them."""
+
+    async def is_at_rest() -> bool:
+        await sampler.look()
+        return not _left_in(tuple(sampler.samples))
+
+    with suppress(TimeoutError):
+        await until(is_at_rest, timeout=REST, pause=1.0)
 
 
 @asynccontextmanager
