@@ -8,6 +8,7 @@ from bench.accounting import Spread, ratio_of, spread
 from bench.budgets import Results
 from bench.crew import Worker
 from bench.documents import Operation
+from bench.idling import idle_share, without_idling
 from bench.load import Job, Report
 from bench.scene import Contest, Reports, Scene, reverse
 from bench.site import DIRECT, REVERSED, STAGES
@@ -20,9 +21,11 @@ _CALLS = {
     Operation.RESERVE: 150,
 }
 _PACE = 200
-"""Calls a second at which a proxy is compared with its floor, about half of what one carries here."""
+"""Calls a second for each process at which proxies are compared with their floor: less than half of what one
+carries here."""
 _PACED_CALLS = 400
 _TABLE = "CPU of a call, µs, 8 clients (the process named; stores are not in it)"
+_PACED_TABLE = f"CPU of a call, µs, {_PACE} calls a second for each process"
 _BUDGETS = {Operation.READ: "read_cpu_vs_floor", Operation.UPDATE: "dual_write_cpu_vs_floor"}
 
 
@@ -36,34 +39,48 @@ async def _compare(scene: Scene, results: Results) -> None:
     for operation in _CALLS:
         reports = await scene.compete(_contest(scene, operation))
         _tell(results, operation, reports)
-        above = _above_floor(reports)
-        results.tell(_TABLE, operation.value, proxy_over_floor=above.median)
+        proxy, floor = cpu(reports["mongo_primary"]), _floor(reports)
+        results.tell(_TABLE, operation.value, proxy_over_floor=ratio_of(proxy, floor).median)
         if key := _BUDGETS.get(operation):
-            results.add(key, _above_floor(await scene.compete(_at_one_pace(scene, operation))))
+            results.add(key, await _above_floor(scene, results, operation))
 
 
-def _above_floor(reports: Reports) -> Spread:
-    floor = [
+async def _above_floor(scene: Scene, results: Results, operation: Operation) -> Spread:
+    """What a call takes at one pace over its floor, less what the proxies do without calls."""
+    idle = await idle_share(*scene.both)
+    reports = await scene.compete(_at_one_pace(scene, operation))
+    proxy, floor = without_idling(reports["proxies"], idle), _floor(reports)
+    results.tell(
+        _PACED_TABLE,
+        operation.value,
+        **{name: spread(cpu(rounds)).median for name, rounds in reports.items()},
+        proxies_without_idling=spread(proxy).median,
+        idle_share_of_two=idle,
+    )
+    return ratio_of(proxy, floor)
+
+
+def _floor(reports: Reports) -> list[float]:
+    return [
         echo + drivers for echo, drivers in zip(cpu(reports["echo"]), cpu(reports["drivers"]), strict=True)
     ]
-    return ratio_of(cpu(reports["mongo_primary"]), floor)
 
 
 def _at_one_pace(scene: Scene, operation: Operation) -> Contest:
-    """The proxies, side by side as behind a load balancer, and their floor at the same calls a second.
+    """The proxies, side by side as behind a load balancer, and their floor, each process at the same pace.
 
     Without a pace each runs as fast as it can, and whoever runs faster does more at each waking up: the echo
     at 4,000 calls a second takes half of the CPU for each that it takes at 200.
     """
-    calls = scene.effort.calls(_PACED_CALLS)
 
-    def job(collection: str, billed: tuple[int, ...] = ()) -> Job:
-        return Job(collection, {operation: 1.0}, calls, pause=8 / _PACE, billed=billed)
+    def job(collection: str, processes: int, billed: tuple[int, ...] = ()) -> Job:
+        calls = scene.effort.calls(_PACED_CALLS) * processes
+        return Job(collection, {operation: 1.0}, calls, pause=8 / (_PACE * processes), billed=billed)
 
     return {
-        "echo": (scene.echoing, job("echo", (scene.echo.pid,))),
-        "drivers": (scene.drivers, job(DIRECT)),
-        "mongo_primary": (scene.two, job("mongo_primary", scene.both)),
+        "echo": (scene.echoing, job("echo", 1, (scene.echo.pid,))),
+        "drivers": (scene.drivers, job(DIRECT, 1)),
+        "proxies": (scene.two, job("mongo_primary", 2, scene.both)),
     }
 
 

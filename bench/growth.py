@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-
-from bench.accounting import Spread, cpu_seconds, ratio_of, spread
+from bench.accounting import Spread, ratio_of, spread
 from bench.budgets import Results
 from bench.contenders import Wire
 from bench.costs import cpu
 from bench.crew import Worker
 from bench.documents import DOCUMENTS, SIZES_KB, Operation
-from bench.load import READS, UPDATES, Job, Mix, Report
+from bench.idling import idle_share, without_idling
+from bench.load import READS, UPDATES, Job, Mix
 from bench.scene import LARGE_DOCUMENTS, Scene, compete
-from bench.site import LARGE, Proxy
+from bench.site import LARGE
 
 CLIENTS = (1, 8, 16, 32, 64)
 COLLECTIONS = 500
 _CLIENTS_TABLE = "proxy CPU of a call, µs, by clients"
 _SIZES_TABLE = "proxy CPU of a call, µs, by the size of the document (MONGO_PRIMARY)"
 _CONFIGURED_TABLE = "proxy CPU by configured collections (MONGO_ONLY)"
-_IDLING = 3.0  # seconds in which a proxy without calls is watched
 _REPLACES: Mix = {Operation.REPLACE: 1.0}
 
 
@@ -69,7 +67,7 @@ async def collections(scene: Scene, results: Results) -> None:
         Worker(Wire, (lonely.address,)) as at_lonely,
     ):
         await at_lonely.run(Job(names[0], {Operation.INSERT: 1.0}, DOCUMENTS, 16, keys=DOCUMENTS))
-        idle = {proxy.pid: await _idle(proxy) for proxy in (crowded, lonely)}
+        idle = {proxy.pid: await idle_share(proxy.pid) for proxy in (crowded, lonely)}
         job, calls = Job, scene.effort.calls(1_000)
         contest = {
             "500": (at_crowded, job(names[0], READS, calls, billed=(crowded.pid,))),
@@ -78,8 +76,8 @@ async def collections(scene: Scene, results: Results) -> None:
         await compete(contest, 1)
         reports = await scene.compete(contest)
     found = {
-        "500": _without_idling(reports["500"], idle[crowded.pid]),
-        "1": _without_idling(reports["1"], idle[lonely.pid]),
+        "500": without_idling(reports["500"], idle[crowded.pid]),
+        "1": without_idling(reports["1"], idle[lonely.pid]),
     }
     for count, pid in (("500", crowded.pid), ("1", lonely.pid)):
         results.tell(_CONFIGURED_TABLE, count, us_a_call=spread(found[count]).median, idle_share=idle[pid])
@@ -108,17 +106,6 @@ def _slope(costs: dict[float, list[float]]) -> Spread:
     return spread(
         [((c - b) / upper) / ((b - a) / lower) for a, b, c in zip(small, middle, large, strict=True)]
     )
-
-
-async def _idle(proxy: Proxy) -> float:
-    """The share of a processor that the proxy takes when nobody calls."""
-    before = cpu_seconds(proxy.pid)
-    await asyncio.sleep(_IDLING)
-    return (cpu_seconds(proxy.pid) - before) / _IDLING
-
-
-def _without_idling(reports: list[Report], share: float) -> list[float]:
-    return [(one.cpu - share * one.seconds) / one.calls * 1e6 for one in reports]
 
 
 def _worst(found: list[Spread]) -> Spread:
