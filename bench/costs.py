@@ -14,11 +14,11 @@ from bench.scene import Contest, Reports, Scene, reverse
 from bench.site import DIRECT, REVERSED, STAGES
 
 _CALLS = {
-    Operation.READ: 500,
-    Operation.LIST: 150,
-    Operation.INSERT: 300,
-    Operation.UPDATE: 400,
-    Operation.RESERVE: 150,
+    Operation.READ: 250,
+    Operation.LIST: 80,
+    Operation.INSERT: 150,
+    Operation.UPDATE: 200,
+    Operation.RESERVE: 80,
 }
 _PACE = 200
 """Calls a second for each process at which proxies are compared with their floor: less than half of what one

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import multiprocessing
-import os
 import statistics
 from collections.abc import Awaitable, Callable
 from multiprocessing.connection import Connection
@@ -21,6 +20,7 @@ import uvloop
 from bson import Int64, ObjectId
 from bson.datetime_ms import DatetimeMS
 
+from bench.accounting import cpu_seconds
 from crossfade.v1 import storage_pb2 as pb
 from crossfade.v1.storage_pb2_grpc import StorageServiceStub
 from proxy.core.document import Fields
@@ -85,12 +85,6 @@ def start(run: Callable[[Connection], Awaitable[None]]) -> tuple[int, int, Any]:
     port = parent.recv()
     assert process.pid is not None
     return process.pid, port, process
-
-
-def cpu_seconds(pid: int) -> float:
-    with open(f"/proc/{pid}/stat") as stat:
-        fields = stat.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def drive(port: int, calls: int) -> None:
