@@ -282,7 +282,8 @@ class App:
         cleanup = Cleanup(name, stores[StoreName.MONGODB], collection.settings, parts.signals)
         self.lanes[name] = Lane(collection, stores, door, mirror, shadow, cleanup)
         self.reporters[name] = reporter
-        self.reconcilers[name] = Reconciler(self.sites[name], door)
+        self.reconcilers[name] = Reconciler(self.sites[name], door, len(parts.collections))
+        door.on_change = self.reconcilers[name].wake
         reporter.start()
         shadow.start()
 

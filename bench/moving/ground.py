@@ -154,7 +154,7 @@ async def _fill(ground: Ground) -> None:
         for name, total in ground.totals.items():
             declared = ground.declared(name)
             await insert(client, declared.mongo_database, declared.mongo_collection, total)
-    await asyncio.sleep(TIP + 2.0)  # so that the feed, which is followed from the move on, is past that
+    await asyncio.sleep(1.5 * TIP + 2.0)  # so that the feed, which is followed from the move on, is past that
     for name in ground.totals:
         await ground.site.move(name, Stage.MONGO_PRIMARY)
 

@@ -25,11 +25,17 @@ HOLDING_PAUSE = 0.2
 """Seconds between two heartbeats, and looks at all flags, during a hold."""
 
 
+def _ignore() -> None:
+    """Nobody is to be told."""
+
+
 class CollectionDoor:
-    """One collection's door on this replica (see `core.ports.Door`)."""
+    """One collection's door on this replica (see `core.ports.Door`). `on_change` is called after every newer
+    flag."""
 
     def __init__(self, flag: Flag, membership: Membership) -> None:
         self.flag = flag
+        self.on_change: Callable[[], None] = _ignore
         self._membership = membership
         self._in_flight = 0
         self._changed = asyncio.Event()
@@ -94,6 +100,7 @@ class CollectionDoor:
         self.flag = flag
         self._changed.set()
         self._changed = asyncio.Event()
+        self.on_change()
         if not (flag.holds_writes and self._in_flight):  # else the last write tells
             self._membership.tell_soon()
 

@@ -54,15 +54,19 @@ WARM_UP = 2.0
 SECURED_FOR = 10.0
 """Seconds for which positions secured before a drain are good for it."""
 TIP = 5.0
-"""Seconds between two fresh positions while the collection has no mirror."""
+"""Seconds between two fresh positions while the collection has no mirror, on average, where they are few."""
+TIPS = 20
+"""Fresh positions that a replica takes a second, for all of its collections: it has other things to do."""
 
 
 class Reconciler:
     """One collection's reconciler on one replica: `run` it as a task, `drain` it from a cutover."""
 
-    def __init__(self, site: Site, door: Door) -> None:
+    def __init__(self, site: Site, door: Door, collections: int = 1) -> None:
+        """`collections` is how many the replica has in all."""
         self._site = site
         self._door = door
+        self._tip_pause = max(TIP, collections / TIPS)
         self._quarantine = Quarantine()
         self._pass: Pass | None = None
         self._started = asyncio.Condition()
@@ -180,6 +184,8 @@ class Reconciler:
         try:
             if await self._may_work(published):
                 await self._work(published)
+            elif published.stage.mirror is None:
+                await self._rest_between_tips()
             else:
                 await self._rest(1.0)
         except Superseded:
@@ -217,7 +223,7 @@ class Reconciler:
         now = site.clock.now()
         place = Place(StoreName.MONGODB, position, position)
         await site.control.save_job(feed_job(site.name, flag.epoch, place, Health(now), {}, now))
-        await self._rest(TIP)
+        await self._rest_between_tips()
 
     async def _follow(self, published: Published) -> None:
         now = await self._start_pass(published)
@@ -336,6 +342,10 @@ class Reconciler:
         self._pass = now
         async with self._started:
             self._started.notify_all()
+
+    async def _rest_between_tips(self) -> None:
+        """At random, so that the collections of a replica do not all want something at once."""
+        await self._rest(self._tip_pause * (0.5 + self._site.clock.random()))
 
     async def _rest(self, seconds: float, task: asyncio.Task[None] | None = None) -> None:
         """Sleep, unless woken or the task ends."""

@@ -32,6 +32,8 @@ async def refuses_reads(door: CollectionDoor) -> bool:
 
 async def test_a_flip_waits_for_writes_in_flight_and_holds_new_ones() -> None:
     async with town(Stage.MONGO_PRIMARY) as (place, doors):
+        told: list[int] = []
+        doors[1].on_change = lambda: told.append(doors[1].published.epoch)
         assert (await doors[0].enter_write()).stage is Stage.MONGO_PRIMARY
         flip = asyncio.create_task(move(place, Stage.DYNAMO_PRIMARY))
         await until(lambda: doors[0].flag.holds_writes)
@@ -44,6 +46,7 @@ async def test_a_flip_waits_for_writes_in_flight_and_holds_new_ones() -> None:
         published = await held
         assert (published.epoch, published.stage) == (4, Stage.DYNAMO_PRIMARY)
         assert place.fence.height == 4
+        assert told[-1] == 4 and len(told) > 1, "of the hold, and of what was published"
 
 
 async def test_a_dead_replica_delays_a_flip_by_no_more_than_its_lease() -> None:

@@ -43,8 +43,8 @@ async def yard() -> Yard:
 
 
 @asynccontextmanager
-async def running(yard: Yard, replica: str = "r1") -> AsyncIterator[Reconciler]:
-    reconciler = Reconciler(yard.site(replica), yard.door)
+async def running(yard: Yard, replica: str = "r1", collections: int = 1) -> AsyncIterator[Reconciler]:
+    reconciler = Reconciler(yard.site(replica), yard.door, collections)
     task = asyncio.create_task(reconciler.run())
     try:
         yield reconciler
@@ -98,6 +98,19 @@ async def test_a_position_is_taken_up_by_the_next_process(yard: Yard) -> None:
     async with running(yard, "r2") as reconciler:
         assert await reconciler.drain(5)
         assert yard.bench().differences() == []
+
+
+async def test_many_collections_take_fewer_positions_and_follow_as_soon_as_they_are_told() -> None:
+    yard = Yard(Stage.MONGO_ONLY)
+    await yard.open()
+    async with running(yard, collections=100_000) as reconciler:  # the next position is due in an hour
+        await until(lambda: is_saved(yard))
+        first = await feed_job(yard)
+        await asyncio.sleep(10 * module.TIP)
+        assert await feed_job(yard) == first
+        await yard.publish(Stage.MONGO_PRIMARY)
+        reconciler.wake()
+        await until(lambda: reconciler.status().following is StoreName.MONGODB)
 
 
 async def test_nothing_falls_between_mongo_only_and_the_publication_of_a_mirror() -> None:
