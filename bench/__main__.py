@@ -45,12 +45,21 @@ async def main() -> int:
         _say(f"stores and proxies stand ready after {time.monotonic() - began:.0f} s")
         for name in wanted:
             since = time.monotonic()
-            await SECTIONS[name](scene, results)
-            _say(f"{name}: {time.monotonic() - since:.0f} s")
+            ending = await _ending_of(SECTIONS[name], scene, results)
+            _say(f"{name}: {time.monotonic() - since:.0f} s{ending}")
     report.show(results)
     if not options.only:
         report.save(results, "quick" if options.quick else "full", time.monotonic() - began)
     return 1 if results.missed() else 0
+
+
+async def _ending_of(section: Section, scene: Scene, results: Results) -> str:
+    """What is to be said of a section: one that fails leaves its budgets unmeasured, and the others be."""
+    try:
+        await section(scene, results)
+    except RuntimeError as error:
+        return f", not to its end: {error}"
+    return ""
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -35,17 +35,17 @@ Reports: TypeAlias = Mapping[str, list[Report]]
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is done: `rounds` of each comparison, and how many times the calls of a quick run."""
+    """How much is done: `rounds` of each comparison, and the share of a full run's calls."""
 
     rounds: int
     scale: float
 
-    def calls(self, quick: int) -> int:
-        return int(quick * self.scale)
+    def calls(self, full: int) -> int:
+        return int(full * self.scale)
 
 
-QUICK = Effort(rounds=3, scale=1.0)
-FULL = Effort(rounds=5, scale=4)
+QUICK = Effort(rounds=3, scale=0.3)
+FULL = Effort(rounds=5, scale=1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from bench.contenders import Wire
 from bench.crew import Worker
 from bench.documents import Operation
 from bench.load import Job, Mix
-from bench.scene import Scene
+from bench.scene import FULL, Scene
 
 _MIXED: Mix = {
     Operation.READ: 0.6,
@@ -25,7 +25,7 @@ _MEMORY = "resident memory of a proxy, MB, by calls served"
 
 async def memory(scene: Scene, results: Results) -> None:
     """Replay mixed calls on a fresh proxy, a tenth at a time; caches are full after the first half."""
-    part = int(_CALLS / _PARTS * (10 if scene.effort.scale > 1 else 1))
+    part = int(_CALLS / _PARTS * (10 if scene.effort is FULL else 1))
     sizes = []
     async with (
         scene.site.proxy(scene.site.directory / "collections.yaml", "control") as proxy,
