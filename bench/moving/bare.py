@@ -1,6 +1,6 @@
 """The loop that a backfill is measured by: read every document, write it, remember nothing.
 
-    python -m bench.moving.bare MONGODB_URI DYNAMODB_ENDPOINT COLLECTIONS_FILE NAME TABLE
+    python -m bench.moving.bare MONGODB_URI DYNAMODB_ENDPOINT COLLECTIONS_FILE NAME
 
 The same clients, the same codecs, as many writes in flight as do it any good; no version, no condition, no
 checkpoint. Prints the documents a second.
@@ -12,7 +12,6 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import uvloop
 
@@ -26,19 +25,18 @@ from proxy.stores.mongo.store import MongoStores
 IN_FLIGHT = 32
 
 
-async def copy(mongodb: str, dynamodb: str, file: str, name: str, table: str) -> float:
+async def copy(mongodb: str, dynamodb: str, file: str, name: str) -> float:
     """Documents a second."""
     [collection] = [one for one in load_collections(file) if one.name == name]
     settings = DynamoSettings(endpoint=dynamodb, attempt_timeout=20, call_timeout=60)
     async with MongoStores.open(mongodb) as mongo, DynamoStores(settings) as dynamo:
-        store = dynamo.collection(replace(collection, table=table))
-        await store.prepare()
+        store = dynamo.collection(collection)
         records = mongo.collection(collection).scan(Segment())
 
         async def write(source: AsyncIterator[Record]) -> int:
             count = 0
             async for record in source:
-                request = {"TableName": table, "Item": store.codec.encode(record)}
+                request = {"TableName": collection.table, "Item": store.codec.encode(record)}
                 await dynamo.transport.call("PutItem", request)
                 count += 1
             return count
@@ -47,7 +45,6 @@ async def copy(mongodb: str, dynamodb: str, file: str, name: str, table: str) ->
         begun = time.monotonic()
         counts = await asyncio.gather(*(write(shared) for _ in range(IN_FLIGHT)))
         took = time.monotonic() - begun
-        await dynamo.transport.call("DeleteTable", {"TableName": table})
     return sum(counts) / took
 
 
@@ -72,4 +69,4 @@ def _shared(records: AsyncIterator[Record]) -> AsyncIterator[Record]:
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        print(f"{runner.run(copy(*sys.argv[1:6])):.2f}")
+        print(f"{runner.run(copy(*sys.argv[1:5])):.2f}")

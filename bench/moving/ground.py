@@ -1,6 +1,7 @@
 """Stores of its own, a proxy and documents for each part of the benchmark, with what every part does there.
 
-DynamoDB Local writes the slower the more it was ever told, so whoever came second on the same one would lose.
+At each put into a table with a stream, DynamoDB Local goes through its stream records from the very first to
+the table's first. So whoever came second on the same one would lose, and every table gets a record at once.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from pymongo import AsyncMongoClient
 
-from bench.moving.documents import insert
+from bench.moving.documents import insert, key_of
 from bench.moving.judgement import Judgement, judge
 from bench.moving.traffic import Traffic
 from bench.moving.workers import ROOT, Workers
@@ -28,6 +29,9 @@ from proxy.embedded.stores import open_stores
 from proxy.reconcile.reconciler import TIP
 from tests.faults.site import Site, open_site
 
+FIRST = 0
+"""The number of the document that every table has from the start; the traffic's, see `spread`."""
+POLL = 1.0
 DRAIN = 60.0
 AWS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION")
 
@@ -50,14 +54,14 @@ class Ground:
         return next(one for one in self.site.stack.collections if one.name == name)
 
     async def bare_loop(self, name: str) -> float:
-        """Documents a second of the loop that a backfill is measured by."""
+        """Documents a second of the loop that a backfill is measured by, into the very table that the live
+        traffic is mirrored to."""
         stack = self.site.stack
         arguments = [
             stack.stores.mongodb.address,
             stack.stores.dynamodb.address,
             stack.environment["CROSSFADE_COLLECTIONS"],
             name,
-            f"{self.declared(name).table}-bare",
         ]
         log = stack.directory / "bare.log"
         command = [sys.executable, "-m", "bench.moving.bare", *arguments]
@@ -145,6 +149,8 @@ async def open_ground(totals: dict[str, int], rate: float) -> AsyncIterator[Grou
         os.environ.update({name: site.stack.environment[name] for name in AWS})
         ground = Ground(site, client, totals, rate, cleanup)
         await _fill(ground)
+        for name in totals:
+            await client[name].update_one(key_of(FIRST), {"$set": {"first": True}})
         yield ground
 
 

@@ -52,6 +52,11 @@ class Document:
             return cls(bson.decode(data, LENIENT), data)
         if bson.encode(fields, codec_options=OPTIONS) != data:
             return cls(fields, data)
+        return cls.exactly(fields, data)
+
+    @classmethod
+    def exactly(cls, fields: Fields, data: bytes) -> Document:
+        """The fields of which it is known already that they lead back to these bytes."""
         document = cls(fields)
         document._bson = data
         return document

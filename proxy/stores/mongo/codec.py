@@ -87,6 +87,8 @@ class RecordCodec:
         meta = fields.pop(META) if is_meta(fields.get(META)) else None
         if _ESCAPED_MARK in raw:
             fields = {_unescape_name(name): value for name, value in fields.items()}
+        elif meta is None:
+            return self._record(None, Document.exactly(fields, raw))
         return self._record(meta, Document(fields))
 
     def key_of(self, fields: Fields) -> Key:
