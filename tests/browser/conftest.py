@@ -12,26 +12,22 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from crossfade import AsyncClient
-from proxy.embedded.addresses import Addresses, Origin
-from proxy.embedded.stores import Store, Stores
+from proxy.embedded.addresses import Addresses
+from proxy.embedded.stores import open_stores
 from tests.browser.chromium import open_browser
 from tests.browser.operating import COLLECTIONS, DOCUMENTS, REDACTED, TASKS, task
 from tests.faults.site import Site, open_site
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def site(addresses: Addresses, mongodb_uri: str, dynamodb_endpoint: str) -> AsyncIterator[Site]:
-    """Two proxies; some documents were there before anything was mirrored."""
-
-    def store(address: str, given: str | None) -> Store:
-        return Store(address, Origin.GIVEN if given else Origin.EMBEDDED)
-
-    mongodb = store(mongodb_uri, addresses.mongodb_uri)
-    stores = Stores(mongodb, store(dynamodb_endpoint, addresses.dynamodb_endpoint))
+async def site(addresses: Addresses, local_aws_credentials: None) -> AsyncIterator[Site]:
+    """Two proxies, on stores of their own for as long as the browser's tests take; some documents were there
+    before anything was mirrored."""
     settings = {"redact": [REDACTED]}
-    async with open_site(
-        stores, replicas=2, is_linked=False, settings=settings, collections=COLLECTIONS
-    ) as opened:
+    async with (
+        open_stores(addresses) as stores,
+        open_site(stores, replicas=2, is_linked=False, settings=settings, collections=COLLECTIONS) as opened,
+    ):
         async with AsyncClient(opened.addresses) as client:
             await asyncio.gather(*(client[TASKS].insert_one(task(number)) for number in range(DOCUMENTS)))
         yield opened
