@@ -14,6 +14,7 @@ from pymongo import AsyncMongoClient
 from proxy.core.collection import Collection, Index, IndexKind, KeyField
 from proxy.core.exchange import FeedBatch, FeedLost
 from proxy.reconcile.follower import _told_by
+from proxy.stores.mongo import feed as module
 from proxy.stores.mongo.feed import MARKS, MongoFeed
 
 Documents = Any
@@ -87,6 +88,21 @@ async def test_tip_is_before_everything_that_follows_it(feed: MongoFeed, documen
     position = await feed.tip()
     await documents.insert_one({"a": "x", "b": "after"})
     assert keys_of(await gather_to_mark(feed, position)) == ["x/after"]
+
+
+async def test_a_mark_ends_the_pause_between_two_reads(
+    feed: MongoFeed, documents: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LINGER", 3600.0)
+    async with asyncio.timeout(DEADLINE), contextlib.aclosing(feed.follow(await feed.tip())) as follow:  # type: ignore[type-var]
+        for number in range(2):  # the mark that `tip` has left ends the first pause
+            await documents.insert_one({"a": "x", "b": f"{number}"})
+            while f"x/{number}" not in keys_of([await anext(follow)]):
+                pass
+        reading = asyncio.ensure_future(anext(follow))
+        done, _ = await asyncio.wait({reading}, timeout=0.2)
+        assert not done
+        assert await feed.mark() in (await reading).markers
 
 
 async def test_a_position_outlives_the_process(

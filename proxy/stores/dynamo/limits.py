@@ -1,7 +1,7 @@
 """Whether DynamoDB can hold a document, decided before the primary is written, whichever store that is.
 
-Small documents are let through by bounds that need no encoding: no document grows by more than GROWTH on its
-way from BSON to an item, and no document of less than SHALLOW bytes is too deep.
+Most documents are let through by bounds that need no encoding: none grows by more than GROWTH on its way from
+BSON to an item, few by as much as `bound` allows for, and none of less than SHALLOW bytes is too deep.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from proxy.core.keys import Key, index_values, typed
 from proxy.core.keytext import SORT_LIMIT
 from proxy.core.update import Update
 from proxy.core.version import RING, Record, Version
+from proxy.stores.dynamo.bound import most_bytes
 from proxy.stores.dynamo.codec import Codec
 from proxy.stores.dynamo.size import item_size
 from proxy.stores.dynamo.values import Item
@@ -48,7 +49,8 @@ class DynamoLimits:
         most_fields = max(len(part.fields) for part in parts.values())
         self._short = SORT_LIMIT // (4 * most_fields) - 40  # characters: a key of such strings is in bounds
         copies = _ATTRIBUTE * (len(parts) + 3 * len(self._local))
-        self._small = (ITEM_LIMIT - _META - copies) // GROWTH
+        self._room = ITEM_LIMIT - _META - copies
+        self._small = self._room // GROWTH
         names = {field.name for field in collection.key_fields}
         self._index_fields = [(f.name, f.type) for f in collection.typed_fields if f.name not in names]
 
@@ -62,7 +64,7 @@ class DynamoLimits:
         size = len(document.to_bson())
         if size >= SHALLOW:
             _check_shape(fields)
-        if size > self._small:
+        if size > self._small and not self._surely_fits(document):
             self._check_size(key, document)
 
     def admits(self, update: Update) -> bool:
@@ -82,6 +84,10 @@ class DynamoLimits:
             index_values(index, fields)
         for part in self._codec.layout.parts.values():
             part.encode_from(fields)
+
+    def _surely_fits(self, document: Document) -> bool:
+        most = most_bytes(document)
+        return most is not None and most <= self._room
 
     def _check_size(self, key: Key, document: Document) -> None:
         """Measured under the largest metadata that the document may come to carry."""

@@ -44,8 +44,9 @@ MARK_LIFE = 3600
 BATCH = 500
 IDLE = 0.5
 """Seconds that MongoDB may think before it answers that nothing has happened."""
-LINGER = 0.01
-"""Seconds between two reads of a busy stream, so that a batch is worth its round trip."""
+LINGER = 0.05
+"""Seconds between two reads of a busy stream, so that a batch is worth its round trip; none once somebody has
+left a mark and waits for it."""
 LONGEST_PAUSE = 1.0
 
 _LOST = frozenset({286, 280, 260, 9, 15, 40647, 50811, 50854})  # history or stream gone, or no token at all
@@ -71,6 +72,7 @@ class MongoFeed:
         self._names = {escape_name(one.name): one.name for one in collection.key_fields}
         self._pipeline = _pipeline(collection.mongo_collection, list(self._names))
         self._marks_expire = False
+        self._is_marked = asyncio.Event()
 
     async def tip(self) -> str:
         """Everything committed before it is majority-committed, and so readable, when this returns."""
@@ -89,6 +91,7 @@ class MongoFeed:
                 await marks.create_index("at", expireAfterSeconds=MARK_LIFE)
                 self._marks_expire = True
             await marks.insert_one({"_id": name, "at": DatetimeMS(time.time_ns() // 1_000_000)})
+        self._is_marked.set()
         return name
 
     async def follow(self, position: str) -> AsyncIterator[FeedBatch]:
@@ -115,10 +118,16 @@ class MongoFeed:
                 batch = await self._batch_of(events, _text(stream.token))
                 yield batch
                 if batch.keys and not batch.markers:
-                    await asyncio.sleep(LINGER)
+                    await self._linger()
                 events = await stream.more()
         finally:
             await stream.close()
+
+    async def _linger(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                await self._is_marked.wait()
+        self._is_marked.clear()
 
     async def _open(self, session: AsyncClientSession, token: Token | None) -> _Stream:
         stage: dict[str, Any] = {

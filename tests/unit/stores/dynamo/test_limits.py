@@ -7,8 +7,9 @@ import time
 from typing import Any
 
 import bson
+import orjson
 import pytest
-from bson import DatetimeMS, Decimal128, MinKey, ObjectId
+from bson import Binary, DatetimeMS, Decimal128, Int64, MinKey, ObjectId, Regex, Timestamp
 
 from proxy.core.document import Document
 from proxy.core.errors import BadRequest, Reason
@@ -25,12 +26,15 @@ from proxy.core.update import (
     Unset,
 )
 from proxy.core.version import Version
+from proxy.stores.dynamo.bound import most_bytes
 from proxy.stores.dynamo.codec import Codec
+from proxy.stores.dynamo.encoding import encode_fields
 from proxy.stores.dynamo.limits import GROWTH, ITEM_LIMIT, DynamoLimits
 from proxy.stores.dynamo.size import item_size
-from tests.unit.stores.dynamo.generated import WEBTASKS, documents, record_of
+from tests.unit.stores.dynamo.generated import WEBTASKS, documents, nested, record_of
 
 LIMITS = DynamoLimits(WEBTASKS)
+LAYOUT = Codec(WEBTASKS).layout
 KEY = Key(("auth0", "mycontainer", "mywebtask"))
 KEY_FIELDS = dict(zip(("deployment_key", "webtask_container", "webtask_name"), KEY.values, strict=True))
 
@@ -52,6 +56,45 @@ def test_generated_documents_are_accepted_and_grow_less_than_the_cheap_bound_ass
         record = record_of(stored, rng)
         LIMITS.check(record.key, stored)
         assert item_size(codec.encode(record)) <= GROWTH * len(stored.to_bson()) + 1024 + 6 * 2304
+
+
+def test_no_document_takes_more_than_its_bound_which_is_near() -> None:
+    known, near = 0, 0
+    for stored in documents(seed=3, count=3_000):
+        item, hints = encode_fields(stored.fields, LAYOUT.escape)
+        taken = item_size(item) + len(orjson.dumps(hints)) + len(stored.raw or b"")
+        most = most_bytes(stored)
+        if most is not None:
+            assert taken <= most, stored
+            known, near = known + 1, near + (most < 3 * taken + 200)
+    assert known > 1_000 and near > known / 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {f'\x01{n}"': n for n in range(200)},
+        {"": {"_": {"__": 1}}, "_cf": 1, "~": "", "é\u2028": "\u0000é\u2028"},
+        {"l": [ObjectId(), 1, DatetimeMS(5), Int64(5), 1.0, -0.0, {}, [], None] * 700},
+        {"d": [Decimal128(text) for text in ("-1E-6176", "NaN", "9" * 34, "-0E+6111", "1E-130")] * 99},
+        {"n": [float("nan"), float("-inf"), 1e300, 1.5e-320, 2.0**62, -123456.789e-100] * 99},
+        {"u": [Binary(bytes(16), 4), Binary(b"", 5), b""] * 99, "t": [Timestamp(2**32 - 1, 2**32 - 1)] * 9},
+        {"i": [-(2**31), 2**31 - 1, Int64(-(2**63)), Int64(1), DatetimeMS(-(2**63)), True] * 99},
+    ],
+    ids=["odd names", "escaped names", "mixed lists", "decimals", "doubles", "binaries", "integers"],
+)
+def test_the_bound_holds_for_what_grows_most(fields: dict[str, Any]) -> None:
+    item, hints = encode_fields(fields, LAYOUT.escape)
+    most = most_bytes(Document(fields))
+    assert most is not None and item_size(item) + len(orjson.dumps(hints)) <= most
+
+
+def test_what_is_not_bounded_is_measured() -> None:
+    assert most_bytes(document(deep=nested(random.Random(1), 40))) is None
+    assert most_bytes(document(regex=Regex("a"))) is None
+    with pytest.raises(BadRequest, match="is the limit"):
+        LIMITS.check(KEY, document(regex=Regex("a"), text="x" * 410_000))
+    LIMITS.check(KEY, document(regex=Regex("a"), text="x" * 300_000))
 
 
 @pytest.mark.parametrize("value", [MinKey(), DatetimeMS(0), Decimal128("-1E-130"), -0.0, ObjectId(), None])
