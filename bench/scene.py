@@ -29,6 +29,10 @@ ECHOED = (Operation.READ, Operation.LIST, Operation.INSERT, Operation.UPDATE, Op
 LARGE_DOCUMENTS = 8
 """Of each size, numbered from the size's place times 100 on."""
 
+FIRST = 1_000_000
+"""The number of a document that every table gets before any gets more: at each put DynamoDB Local goes
+through all stream records up to the table's first, and would be slower for those that came late."""
+
 Contest: TypeAlias = Mapping[str, tuple[Worker, Job]]
 Reports: TypeAlias = Mapping[str, list[Report]]
 
@@ -141,6 +145,9 @@ async def open_scene(effort: Effort) -> AsyncIterator[Scene]:
 async def _load(site: Site, proxy: Proxy, worker: Worker) -> None:
     mirrored = dict.fromkeys((LARGE, *SHADOWED, REVERSED), Stage.MONGO_PRIMARY)
     await bring(proxy, {**STAGES, **mirrored})
+    await asyncio.to_thread(_put_directly, site, [FIRST])
+    for name in (*STAGES, *mirrored):
+        await _insert(worker, name, 1, FIRST)
     for name in (*STAGES, REVERSED, *SHADOWED):
         await _insert(worker, name, DOCUMENTS, 0)
     for name in (*STAGES, REVERSED, "shadow_100"):
@@ -158,16 +165,21 @@ async def _insert(worker: Worker, name: str, count: int, first: int, size_kb: fl
 
 def _copy_directly(site: Site) -> None:
     """The alternatives' own documents: as an application without a proxy has them, in both stores."""
-    places, boto = site.places, Boto(site.places)
+    places = site.places
     numbers: Sequence[int] = range(-QUEUED, DOCUMENTS)
     with MongoClient[dict[str, object]](places.mongodb) as mongo:
         collection = mongo[places.database][places.collection]
         collection.delete_many({})
         collection.insert_many([document_of(number) for number in numbers])
+    _put_directly(site, numbers)
+
+
+def _put_directly(site: Site, numbers: Sequence[int]) -> None:
+    boto = Boto(site.places)
     asyncio.run(boto.open())
     for number in numbers:
         item = item_of(document_of(number))
-        boto.client.put_item(TableName=places.table, Item=item)
+        boto.client.put_item(TableName=site.places.table, Item=item)
 
 
 async def _answers_of(proxy: Proxy) -> dict[Operation, bytes]:
