@@ -31,10 +31,11 @@ from proxy.core.outline import outline
 from proxy.faultpoint import arm_all
 from proxy.journal import log_to
 from proxy.memory import watch_memory
-from proxy.telemetry import Silence, Telemetry, TelemetrySettings, open_telemetry
+from proxy.telemetry import Silence, TelemetrySettings, open_telemetry
 
 if TYPE_CHECKING:
     from proxy.gates import Gates
+    from proxy.telemetry.signals import Telemetry
     from proxy.wiring import App
 
 _log = logging.getLogger("crossfade")
@@ -129,7 +130,7 @@ async def serve(config: ProxyConfig) -> None:
     arm_all(config.faultpoints)
     signals = open_telemetry(_telemetry_of(config))
     gates = open_gates(config)
-    if isinstance(signals, Telemetry) and signals.page:
+    if signals.page:
         _log.info("metrics are served", extra={"metrics": signals.page})
     app = await build(config, signals)
     try:

@@ -1,7 +1,8 @@
 """Metrics and spans: the only place that knows OpenTelemetry."""
 
 from proxy.telemetry.metrics import ATTRIBUTES, METRICS, Metric, MetricKind
-from proxy.telemetry.signals import Silence, Telemetry, TelemetrySettings, open_telemetry
+from proxy.telemetry.opening import Silence, open_telemetry
+from proxy.telemetry.settings import TelemetrySettings
 
 __all__ = [
     "ATTRIBUTES",
@@ -9,7 +10,6 @@ __all__ = [
     "Metric",
     "MetricKind",
     "Silence",
-    "Telemetry",
     "TelemetrySettings",
     "open_telemetry",
 ]

@@ -1,16 +1,10 @@
-"""Signals by OpenTelemetry, or none: see `core.ports.Signals`.
-
-Nothing here raises into a request or waits for anything. With telemetry off, a signal costs well under a
-microsecond.
-"""
+"""Signals by OpenTelemetry (`core.ports.Signals`): nothing here raises into a request or holds one up."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
@@ -19,50 +13,16 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from proxy.core.reading import Read
-from proxy.core.silence import SilentSignals
 from proxy.telemetry.exporting import Page, Sending, otlp_metrics, otlp_spans, tracing
 from proxy.telemetry.process import measure_process
+from proxy.telemetry.settings import TelemetrySettings
 from proxy.telemetry.spans import Call, Metadata, Resumed, Step, StepTaken, begin
 from proxy.telemetry.tallies import Tallies
 
 _TRACE_HEADER = "traceparent"
 
 
-@dataclass(frozen=True, slots=True)
-class TelemetrySettings:
-    """What leaves the proxy and where to; all off by default. `trace_rate` is the share of calls traced.
-
-    `otlp_endpoint` is "http://host:4317"; `prometheus_address` is "host:port". Interval in seconds.
-    """
-
-    otlp_endpoint: str = ""
-    prometheus_address: str = ""
-    trace_rate: float = 0.0
-    export_interval: float = 10.0
-    service_instance: str = ""
-
-    @property
-    def is_off(self) -> bool:
-        return not (self.otlp_endpoint or self.prometheus_address)
-
-
-class _NoCall:
-    def finish(self, code: str, collection: str, seconds: float) -> None:
-        """Nothing to finish."""
-
-
-_NO_CALL: AbstractContextManager[Any] = nullcontext(_NoCall())
 _NOTHING: AbstractContextManager[None] = nullcontext()
-
-
-class Silence(SilentSignals):
-    """Signals of the edge that go nowhere."""
-
-    def serve(self, method: str, metadata: Metadata) -> AbstractContextManager[Any]:
-        return _NO_CALL
-
-    def stop(self) -> None:
-        """Nothing to flush."""
 
 
 class Telemetry:
@@ -144,10 +104,8 @@ class Telemetry:
         return begin(self._tracer, method, headers)
 
 
-def open_telemetry(settings: TelemetrySettings) -> Telemetry | Silence:
+def start(settings: TelemetrySettings) -> Telemetry:
     """The signals that the settings ask for. Raises OSError when the Prometheus address cannot be had."""
-    if settings.is_off:
-        return Silence()
     resource = Resource.create(_identity(settings))
     tallies = Tallies()
     readers: list[MetricReader] = []

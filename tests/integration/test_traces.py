@@ -24,7 +24,8 @@ from proxy.core.exchange import DivergenceQuery
 from proxy.core.stage import Stage
 from proxy.stores.dynamo.opening import DynamoStores
 from proxy.stores.dynamo.transport import DynamoSettings
-from proxy.telemetry import METRICS, Telemetry, TelemetrySettings, open_telemetry
+from proxy.telemetry import METRICS, TelemetrySettings, open_telemetry
+from proxy.telemetry.signals import Telemetry
 from proxy.wiring import App, build
 from tests.fixtures.waiting import until
 from tests.integration.otlp import Received, Span, receiving

@@ -47,10 +47,12 @@ def test_a_wrong_setting_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> 
     assert line.startswith("proxy: --listen must be host:port")
 
 
-def test_plan_loads_no_driver() -> None:
+def test_plan_loads_no_driver_and_nothing_loads_telemetry_that_is_off() -> None:
     program = (
         "import sys; from proxy.__main__ import main; main(['plan', sys.argv[1]]);"
-        "print([name for name in ('pymongo', 'botocore', 'aiohttp') if name in sys.modules], file=sys.stderr)"
+        "print([one for one in ('pymongo', 'botocore', 'aiohttp') if one in sys.modules], file=sys.stderr);"
+        "import proxy.wiring, proxy.gates;"
+        "assert 'opentelemetry' not in sys.modules"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(EXAMPLES)],

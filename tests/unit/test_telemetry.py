@@ -28,7 +28,6 @@ from proxy.telemetry import (
     Metric,
     MetricKind,
     Silence,
-    Telemetry,
     TelemetrySettings,
     open_telemetry,
 )
@@ -41,6 +40,7 @@ from proxy.telemetry.metrics import (
     STORE_DURATION,
     Unit,
 )
+from proxy.telemetry.signals import Telemetry
 from proxy.telemetry.spans import STORE_ROLES
 from proxy.telemetry.tallies import Tallies
 
