@@ -174,8 +174,10 @@ class App:
 
     async def _prepare_both(self, stage: Stage, stores: Stores) -> tuple[str, ...]:
         primary, other = stores[stage.primary], stores[stage.primary.other]
-        done = await primary.prepare()
-        return done if stage is Stage.DYNAMO_ONLY else done + await self._prepare_other(other)
+        if stage is Stage.DYNAMO_ONLY:
+            return await primary.prepare()
+        done, others = await asyncio.gather(primary.prepare(), self._prepare_other(other))
+        return done + others
 
     async def _prepare_other(self, store: CollectionStore) -> tuple[str, ...]:
         try:

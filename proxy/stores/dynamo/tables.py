@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 from proxy.core.collection import Index, IndexKind
 from proxy.core.errors import BadRequest, Reason, Refused, Unavailable
@@ -37,9 +37,10 @@ class TableKeeper:
     async def prepare(self) -> tuple[str, ...]:
         """Bring the table to what is declared; a line for each thing done. Raises Refused if it differs."""
         done: list[str] = []
-        if await self._describe() is None and await self._create():
+        table = await self._describe()
+        if table is None and await self._create():
             done.append(f"created the DynamoDB table {self._table} with {_count_indexes(self._layout)}")
-        table = await self._when_active()
+        table = table if _is_active(table) else await self._when_active()
         self._refuse_differences(table)
         done += [await self._add_global(index) for index in self._missing_global(table)]
         if not _has_stream(table) and await self._switch_stream_on():
@@ -95,7 +96,7 @@ class TableKeeper:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             table = await self._describe()
-            if table is not None and all(status == "ACTIVE" for status in _statuses(table)):
+            if _is_active(table):
                 return table
             await asyncio.sleep(_POLL)
         raise Unavailable(f"the DynamoDB table {self._table} does not become active")
@@ -206,9 +207,13 @@ def _has_stream(table: dict[str, Any]) -> bool:
     return bool(table.get("StreamSpecification", {}).get("StreamEnabled"))
 
 
-def _statuses(table: dict[str, Any]) -> list[str]:
+def _is_active(table: dict[str, Any] | None) -> TypeGuard[dict[str, Any]]:
+    """Whether it is there, and its global indexes are."""
+    if table is None:
+        return False
     late = table.get("GlobalSecondaryIndexes", ())
-    return [table["TableStatus"], *(entry.get("IndexStatus", "ACTIVE") for entry in late)]
+    statuses = [table["TableStatus"], *(entry.get("IndexStatus", "ACTIVE") for entry in late)]
+    return all(status == "ACTIVE" for status in statuses)
 
 
 def _count_indexes(layout: Layout) -> str:
