@@ -124,6 +124,7 @@ async def work(config: ProxyConfig) -> None:
 
 async def serve(config: ProxyConfig) -> None:
     """Serve until SIGTERM or SIGINT, then drain."""
+    gc.disable()  # while everything is made that lives for ever: nothing of it is garbage
     from proxy.gates import kept_fresh, open_gates
     from proxy.wiring import build
 
@@ -155,7 +156,8 @@ def _told_to_stop() -> asyncio.Task[Any]:
 async def _serve_until_told(server: Server) -> None:
     told = _told_to_stop()
     await server.start()
-    gc.freeze()  # what the start has made lives for ever: no collection need look at it again
+    gc.freeze()  # no collection need look at it again
+    gc.enable()
     await server.become_ready()
     await told
     _log.info("draining")
