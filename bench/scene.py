@@ -48,7 +48,7 @@ class Effort:
         return int(full * self.scale)
 
 
-QUICK = Effort(rounds=3, scale=0.3)
+QUICK = Effort(rounds=3, scale=0.2)
 FULL = Effort(rounds=5, scale=1.0)
 
 

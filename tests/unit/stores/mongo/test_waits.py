@@ -1,10 +1,13 @@
-"""A wait of the driver that a deadline and a cancellation end together leaves its lock to the next one."""
+"""Waits of the driver that end as they are cancelled: locks are given back, and no cancellation is lost."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pymongo.lock
+import pymongo.network_layer
+import pymongo.pool_shared
 import pytest
 
 from proxy.stores.mongo.waits import mend_waits, wait_for
@@ -62,3 +65,22 @@ async def test_a_wait_ends_when_it_is_told_or_when_its_time_is_over() -> None:
     assert await waiting
     assert not await wait_once(condition, 0.01)
     assert await wait_for(asyncio.sleep(0, "done"), None) == "done"
+
+
+@pytest.mark.parametrize("module", [pymongo.pool_shared, pymongo.network_layer])
+async def test_a_cancellation_that_meets_the_end_of_a_wait_is_not_lost(module: Any) -> None:
+    ending: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    waiting = asyncio.create_task(module.asyncio.wait_for(ending, 10.0))
+    await turns()
+    ending.set_result("connected")  # whoever waits is about to learn of it
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert waiting.cancelled()
+
+
+async def test_everything_else_is_asyncios_own() -> None:
+    mended: Any = pymongo.pool_shared
+    assert mended.asyncio.CancelledError is asyncio.CancelledError
+    assert mended.asyncio.get_running_loop() is asyncio.get_running_loop()
+    with pytest.raises(TimeoutError):
+        await mended.asyncio.wait_for(asyncio.sleep(10), 0.0)
