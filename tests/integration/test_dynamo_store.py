@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,8 +18,9 @@ from proxy.core.keys import Key
 from proxy.core.planner import plan
 from proxy.core.query import PageRequest
 from proxy.core.update import Inc, Set
-from proxy.core.version import Record
+from proxy.core.version import Record, Version
 from proxy.core.write import Delete, Insert, Modify
+from proxy.stores.dynamo import store as module
 from proxy.stores.dynamo.store import DynamoStore
 from proxy.stores.dynamo.transport import Request
 from tests.integration.dynamo_faults import Faults
@@ -43,6 +45,19 @@ async def test_many_keys_are_read_in_the_order_given(store: DynamoStore, faults:
     there = [key(name) if number % 2 == 0 else None for number, name in enumerate(names)]
     assert [record and record.key for record in found] == [*there, key(names[0])]
     assert faults.calls["BatchGetItem"] == 2
+
+
+async def test_what_writes_cost_is_asked_at_first_and_then_now_and_again(
+    store: DynamoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "UNKNOWN", 3)
+    record = (await store.write(Insert(key("a"), job("a")), stamp())).after
+    assert record is not None
+    units = []
+    for revision in range(2, 18):
+        newer = replace(record, version=Version(record.version.epoch, record.version.revision + revision))
+        units.append((await store.apply(newer)).units)
+    assert [number for number, told in enumerate(units, 1) if told] == [1, 2, 8, 16]
 
 
 async def test_unprocessed_keys_are_asked_for_again(

@@ -43,7 +43,9 @@ CANDIDATES = 25
 """Documents that a reservation looks at: in a crowd it takes any of them (see `rivals`)."""
 
 METERED = 8
-"""One put in so many asks what it costs: that is enough to know an average, and answering takes its time."""
+"""One put in so many asks what it costs, once as many as UNKNOWN have: that is enough to know an average, and
+answering takes its time."""
+UNKNOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,8 @@ class DynamoStore:
     async def _put(self, record: Record, condition: Condition) -> float:
         """The write units that it took; 0 where nobody asked."""
         put = {"TableName": self._collection.table, "Item": self.codec.encode(record), **condition}
-        if next(self._puts) % METERED == 0:
+        number = next(self._puts)
+        if number < UNKNOWN or number % METERED == 0:
             put["ReturnConsumedCapacity"] = "TOTAL"
         answer = await self._transport.call("PutItem", put)
         return float(answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0))
