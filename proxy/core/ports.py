@@ -69,7 +69,7 @@ class CollectionStore(Protocol):
     async def apply(self, record: Record) -> ApplyResult:
         """Take a whole record as mirror, only over an older version or none: any order, any number of times.
 
-        Raises Fenced when the store refuses the record's epoch.
+        Raises Fenced when the store refuses the record's epoch, and holds neither the record nor a newer one.
         """
         ...
 

@@ -67,7 +67,7 @@ class Mirror:
         await faultpoint("mirror.before_write")
         with self._signals.span("mirror.write", collection=self._collection, store=name.value):
             if published.stage.needs_mirror_to_acknowledge:
-                await self._confirm(self._stores[name], record)
+                await self._confirm(self._stores[name], record, published.epoch)
                 outcome = MirrorOutcome.APPLIED
             else:
                 outcome = await self._attempt(self._stores[name], record)
@@ -107,9 +107,10 @@ class Mirror:
             self.breaker.failed()
             raise
         self.breaker.succeeded()
-        return "" if _holds(applied, record) else "overtaken"
+        return "" if _holds(applied, record, record.version.epoch) else "overtaken"
 
-    async def _confirm(self, mirror: CollectionStore, record: Record) -> None:
+    async def _confirm(self, mirror: CollectionStore, record: Record, epoch: int) -> None:
+        """Raises Fenced too where the mirror holds a write of an epoch after the one that we know."""
         try:
             applied = await self._apply(mirror, record)
         except Fenced:
@@ -117,8 +118,11 @@ class Mirror:
         except CrossfadeError as error:
             self._note(error.message)
             raise self._unconfirmed(f"the mirror could not be written: {error.message}") from error
-        if not _holds(applied, record):
-            raise self._unconfirmed("the mirror holds a write that this one is not known to be part of")
+        if _holds(applied, record, epoch):
+            return
+        if applied.existing is not None and applied.existing.version.epoch > epoch:
+            raise Fenced("the mirror holds a write of a newer epoch", op=record.op)
+        raise self._unconfirmed("the mirror holds a write that this one is not known to be part of")
 
     async def _apply(self, mirror: CollectionStore, record: Record) -> ApplyResult:
         applied = await mirror.apply(record)
@@ -143,14 +147,16 @@ class Mirror:
         return MirrorOutcome.DEFERRED
 
 
-def _holds(applied: ApplyResult, record: Record) -> bool:
+def _holds(applied: ApplyResult, record: Record, epoch: int) -> bool:
     """True when the mirror holds this write, by itself or as part of a newer version.
 
-    A newer version of the same epoch was built on this one, since one store decided both.
+    `record` is what the primary of `epoch` held: written in that epoch, or before it and found to be a
+    repeat. A newer version of the record's own epoch, or of `epoch`, was built on it, since one store decided
+    both.
     """
     if applied.status in (ApplyStatus.APPLIED, ApplyStatus.ALREADY_THERE):
         return True
     existing = applied.existing
     if applied.status is not ApplyStatus.NEWER or existing is None:
         return False
-    return existing.version.epoch == record.version.epoch or existing.holds_op(record.op)
+    return existing.version.epoch in (record.version.epoch, epoch) or existing.holds_op(record.op)

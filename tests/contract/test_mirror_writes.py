@@ -134,6 +134,19 @@ async def test_a_raised_fence_refuses_records_of_older_epochs(fenced: tuple[Subj
     assert await status(subject.store, record(2, 1)) is ApplyStatus.APPLIED
 
 
+async def test_a_raised_fence_refuses_nothing_that_is_there_already(fenced: tuple[Subject, Fence]) -> None:
+    """A repeat after the primary changed finds its write in both stores, under the epoch before."""
+    subject, fence = fenced
+    held = record(1, 5)
+    await subject.store.apply(held)
+    await fence.raise_to(2)
+    assert await status(subject.store, held) is ApplyStatus.ALREADY_THERE
+    assert await status(subject.store, record(1, 4)) is ApplyStatus.NEWER
+    assert await status(subject.store, record(1, 5)) is ApplyStatus.CONFLICT
+    await subject.store.apply(record(2, 6))
+    assert await status(subject.store, held) is ApplyStatus.NEWER
+
+
 async def test_a_mirror_that_becomes_primary_goes_on_from_the_version(store: CollectionStore) -> None:
     held = record(1, 5)
     await store.apply(held)

@@ -72,7 +72,7 @@ class Theatre:
         except Exception as error:  # the others are worth seeing all the same
             verdict = Verdict(scenario.name, 0, 0, 0, 0.0, (f"it ended early: {_place_of(error)}",), ())
         if verdict.faults:
-            kept = self._keep_logs(scenario)
+            kept = self._keep_logs(scenario, verdict)
             verdict = replace(verdict, notes=(*verdict.notes, *kept))
             await self.close()
         return replace(verdict, took=time.monotonic() - began)
@@ -97,13 +97,15 @@ class Theatre:
             stores = Stores(Store(mongods.uri, Origin.EMBEDDED), stores.dynamodb)
         return await self._stack.enter_async_context(open_site(stores, mongods=mongods, **scenario.options))
 
-    def _keep_logs(self, scenario: Scenario) -> tuple[str, ...]:
+    def _keep_logs(self, scenario: Scenario, verdict: Verdict) -> tuple[str, ...]:
         if self._site is None:
             return ()
         target = LOGS / re.sub(r"\W+", "-", scenario.name)
         target.mkdir(parents=True, exist_ok=True)
         for log in self._site.stack.directory.glob("*.log"):
             shutil.copy(log, target)
+        for key, history in verdict.histories.items():
+            (target / f"{key}.history").write_text(history)
         return (f"logs in {target.relative_to(ROOT)}",)
 
 

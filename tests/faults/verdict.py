@@ -12,7 +12,7 @@ from examples.demo.checker import Findings, check
 from tests.faults.site import Site
 from tests.faults.traffic import Books, Traffic
 from tests.simulation.history import History
-from tests.simulation.registers import is_linearizable
+from tests.simulation.registers import first_contradiction, is_linearizable
 
 SETTLE = 120.0
 """Seconds that the reconciler has to make both stores equal, on a machine that has other things to do."""
@@ -40,6 +40,8 @@ class Verdict:
     faults: tuple[str, ...]
     notes: tuple[str, ...]
     took: float = 0.0
+    histories: Mapping[str, str] = field(default_factory=dict)
+    """By key what its calls were and how they ended, of registers that nothing explains."""
 
 
 @dataclass(slots=True)
@@ -76,6 +78,7 @@ async def judge(name: str, site: Site, traffic: Traffic, evidence: Evidence) -> 
         longest_ms=longest * 1000,
         faults=tuple(wrong),
         notes=tuple(evidence.notes),
+        histories={key: _told(key, books.history, finals[key]) for key in crooked},
     )
 
 
@@ -98,6 +101,16 @@ def crooked_keys(history: History, finals: Mapping[str, int | None]) -> list[str
     crooked = [key for key, final in finals.items() if not is_linearizable(history.of(key), None, final)]
     assert time.monotonic() - began < 60, "the histories are too long to be checked"
     return crooked
+
+
+def _told(key: str, history: History, final: int | None) -> str:
+    """A register's calls, in seconds of the clock that proxies log by, and where they go wrong."""
+    calls = history.of(key)
+    lag = time.time() - time.monotonic()
+    moved = [replace(call, called=call.called + lag, returned=call.returned + lag) for call in calls]
+    wrong = first_contradiction(moved, None)
+    first = f"certain by {wrong}" if wrong else "only the end does not fit"
+    return "\n".join([first, *map(str, moved), f"final value: {final}", ""])
 
 
 def _faults(findings: Findings, crooked: list[str], books: Books) -> list[str]:

@@ -142,10 +142,10 @@ class MemoryStore:
 
     async def apply(self, record: Record) -> ApplyResult:
         await self._pause()
-        self._refuse_below_fence(record.version.epoch)
         existing = self.table.records.get(record.key)
         status = _status(record, existing)
         if status is ApplyStatus.APPLIED:
+            self._refuse_below_fence(record.version.epoch)
             self.table.put(record.key, record)
             existing = record
         await self._pause()

@@ -25,13 +25,23 @@ class Mirror:
     slot: Slot
 
     async def apply(self, record: Record) -> ApplyResult:
-        """What is found instead of applied is reported only once a majority has it."""
+        """What is found instead of applied is reported only once a majority has it.
+
+        The validator is asked before the key is: where it refuses a record that is there already, or older
+        than what is, nothing was to enter, so that is told instead.
+        """
         for attempt in range(ATTEMPTS):
-            if await self._put_over_older(record):
-                return ApplyResult(ApplyStatus.APPLIED, record)
+            fenced: Fenced | None = None
+            try:
+                if await self._put_over_older(record):
+                    return ApplyResult(ApplyStatus.APPLIED, record)
+            except Fenced as error:
+                fenced = error
             existing = await self.access.read_committed(record.key)
             if existing is not None and existing.version >= record.version:
                 return ApplyResult(_status(existing, record), existing)
+            if fenced:
+                raise fenced
             await pause(attempt)
         raise Unavailable(
             "the mirror's newest version is not confirmed", outcome=Outcome.UNKNOWN, op=record.op

@@ -121,6 +121,66 @@ async def test_a_repeat_that_waits_for_a_change_is_recognised_however_many_go_be
         assert others in w.records("a")
 
 
+async def flip_to_dynamo(w: World) -> tuple[Record, Record]:
+    """What both stores held before the primary changed, under the fence that it left behind."""
+    await w.app.pipeline.write("jobs", w.insert("a", n=1))
+    await w.app.pipeline.write("jobs", Modify(w.key("a"), (Inc("n", 1),)), OP)
+    w.mongo.table.fence = 2
+    await w.publish(Stage.DYNAMO_PRIMARY)
+    await until(lambda: w.app.membership.doors["jobs"].published.epoch == 2)
+    return held(w, 0), held(w, DYNAMO)
+
+
+async def test_a_repeat_after_the_change_is_acknowledged_for_both_stores_hold_it() -> None:
+    async with world(Stage.MONGO_PRIMARY) as w:
+        before = await flip_to_dynamo(w)
+        async with asyncio.timeout(1):
+            written = await w.app.pipeline.write("jobs", Modify(w.key("a"), (Inc("n", 1),)), OP)
+        assert written.result.repeated
+        assert (held(w, 0), held(w, DYNAMO)) == before
+
+
+async def test_a_repeat_that_others_overtake_in_the_mirror_is_acknowledged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Between the look at DynamoDB and the one at MongoDB, by more writes than a document remembers."""
+    async with world(Stage.MONGO_PRIMARY) as w:
+        await flip_to_dynamo(w)
+        apply = w.mongo.apply
+
+        async def overtaken(record: Record) -> ApplyResult:
+            w.mongo.table.put(record.key, overwritten(w, RING, 2))
+            return await apply(record)
+
+        monkeypatch.setattr(w.mongo, "apply", overtaken)
+        async with asyncio.timeout(1):
+            written = await w.app.pipeline.write("jobs", Modify(w.key("a"), (Inc("n", 1),)), OP)
+        assert written.result.repeated
+
+
+async def test_a_write_that_the_mirror_holds_under_a_newer_epoch_waits_to_learn_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """This replica stood still over the way back, and MongoDB is written by others."""
+    async with world(Stage.DYNAMO_PRIMARY) as w:
+        await w.app.pipeline.write("jobs", w.insert("a", n=1))
+        apply, command = w.mongo.apply, Modify(w.key("a"), (Set("n", 9),))
+
+        async def late(record: Record) -> ApplyResult:
+            monkeypatch.setattr(w.mongo, "apply", apply)
+            w.mongo.table.fence = 2
+            w.mongo.table.put(record.key, overwritten(w, 1, 2))
+            return await apply(record)
+
+        monkeypatch.setattr(w.mongo, "apply", late)
+        writing = asyncio.create_task(w.app.pipeline.write("jobs", command, OP))
+        await until(lambda: held(w, 0).version.epoch == 2)
+        assert not writing.done()
+        await w.publish(Stage.MONGO_PRIMARY)
+        written = await writing
+        assert written.result.after is not None and written.result.after.version.epoch == 2
+
+
 async def test_on_the_way_back_a_repeat_is_told_to_be_unknown_where_it_may_have_been_forgotten() -> None:
     async with world(Stage.DYNAMO_PRIMARY) as w:
         stored, repeating = await repeat_during_a_hold(w, Stage.MONGO_PRIMARY)
