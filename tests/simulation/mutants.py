@@ -46,7 +46,7 @@ def acknowledge_before_mongodb() -> AbstractContextManager[Any]:
 
 def any_newer_version_will_do() -> AbstractContextManager[Any]:
     """A mirror write that finds a newer version is taken for done, whoever wrote that."""
-    return patch.object(mirror, "_holds", lambda applied, record: True)
+    return patch.object(mirror, "_holds", lambda applied, record, epoch: True)
 
 
 def no_tombstone() -> AbstractContextManager[Any]:
