@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from proxy.access.certificates import Certificates, TlsFiles
 from proxy.access.door import Door, DoorSettings
 from proxy.access.files import AccessError
-from proxy.access.signed import Issuer
+from proxy.access.issuer import Issuer
 from proxy.config import ConfigError, ProxyConfig, load_policy
 from proxy.core.policy import Policy
 

@@ -12,13 +12,17 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from proxy.access.files import Kept
-from proxy.access.signed import Issuer, SignedTokens
+from proxy.access.issuer import Issuer
 from proxy.access.tokens import digest_of, read_tokens
 from proxy.core.errors import PermissionDenied, Unauthenticated
 from proxy.core.identity import Identity, Proof, Role
 from proxy.core.policy import EVERY, Policy
+
+if TYPE_CHECKING:
+    from proxy.access.signed import SignedTokens
 
 _log = logging.getLogger("crossfade.access")
 
@@ -56,7 +60,7 @@ class Door:
         self._tokens: Kept[Mapping[str, str]] | None = None
         if settings.tokens:
             self._tokens = Kept((settings.tokens,), lambda: read_tokens(settings.tokens))
-        self._signed = SignedTokens(settings.issuer) if settings.issuer else None
+        self._signed = _signed_by(settings.issuer)
         self._now = now
         self._known: OrderedDict[str, tuple[Identity, float]] = OrderedDict()
 
@@ -121,3 +125,11 @@ class Door:
         identities = [Identity(f"cert:{name}") for name in names]
         known = (identity for identity in identities if self._policy.value.knows(identity))
         return next(known, identities[0])
+
+
+def _signed_by(issuer: Issuer | None) -> SignedTokens | None:
+    if issuer is None:
+        return None
+    from proxy.access.signed import SignedTokens  # here, since most proxies need no cryptography of their own
+
+    return SignedTokens(issuer)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import jwt
 
 from proxy.access.files import Kept
+from proxy.access.issuer import Issuer
 from proxy.access.jwks import ALGORITHMS, is_address, read_keys
 from proxy.core.errors import Unauthenticated
 from proxy.core.identity import Identity
@@ -21,16 +21,6 @@ LEEWAY = 10
 FETCH_EVERY = 300.0
 FETCH_AGAIN = 10.0
 """Seconds between two looks at an address: usually, and at least when a token names a key we lack."""
-
-
-@dataclass(frozen=True, slots=True)
-class Issuer:
-    """Whose tokens are taken: `keys` is a file or an address; `groups` the claim that lists their groups."""
-
-    keys: str
-    issuer: str
-    audience: str
-    groups: str = "groups"
 
 
 class SignedTokens:

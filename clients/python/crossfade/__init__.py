@@ -10,138 +10,29 @@
 `crossfade.values`.
 """
 
-from crossfade.blocking import Client, Collection, Cursor, MigrationClient
-from crossfade.client import AsyncClient
-from crossfade.collection import AsyncCollection
-from crossfade.credentials import tls_credentials
-from crossfade.cursor import AsyncCursor
-from crossfade.errors import (
-    AlreadyExists,
-    BadRequest,
-    Broken,
-    BulkWriteError,
-    Contended,
-    CrossfadeError,
-    DeadlineExceeded,
-    EtagMismatch,
-    GateClosed,
-    InvalidDocument,
-    InvalidFilter,
-    InvalidUpdate,
-    NoIndex,
-    NotFound,
-    Outcome,
-    Overloaded,
-    PermissionDenied,
-    Reason,
-    Refused,
-    Unauthenticated,
-    Unavailable,
-    UnknownCollection,
-    Unreachable,
-    Unsupported,
-)
-from crossfade.migration import AsyncMigrationClient
-from crossfade.operations import (
-    ASCENDING,
-    DESCENDING,
-    DeleteOne,
-    InsertOne,
-    ReplaceOne,
-    ReturnDocument,
-    UpdateOne,
-)
-from crossfade.results import (
-    BulkWriteResult,
-    DeleteResult,
-    Freshness,
-    InsertManyResult,
-    InsertOneResult,
-    Mirror,
-    Page,
-    Plan,
-    UpdateResult,
-    WriteResult,
-)
-from crossfade.terms import DivergenceKind, DivergenceState, JobKind, JobState, Stage
-from crossfade.transport import NO_RETRIES, RetryPolicy
-from crossfade.values import (
-    Binary,
-    Bson,
-    DatetimeMS,
-    Document,
-    Int64,
-    ObjectId,
-    RawDocument,
-    Regex,
-    Timestamp,
-)
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "ASCENDING",
-    "DESCENDING",
-    "NO_RETRIES",
-    "AlreadyExists",
-    "AsyncClient",
-    "AsyncCollection",
-    "AsyncCursor",
-    "AsyncMigrationClient",
-    "BadRequest",
-    "Binary",
-    "Broken",
-    "Bson",
-    "BulkWriteError",
-    "BulkWriteResult",
-    "Client",
-    "Collection",
-    "Contended",
-    "CrossfadeError",
-    "Cursor",
-    "DatetimeMS",
-    "DeadlineExceeded",
-    "DeleteOne",
-    "DeleteResult",
-    "DivergenceKind",
-    "DivergenceState",
-    "Document",
-    "EtagMismatch",
-    "Freshness",
-    "GateClosed",
-    "InsertManyResult",
-    "InsertOne",
-    "InsertOneResult",
-    "Int64",
-    "InvalidDocument",
-    "InvalidFilter",
-    "InvalidUpdate",
-    "JobKind",
-    "JobState",
-    "MigrationClient",
-    "Mirror",
-    "NoIndex",
-    "NotFound",
-    "ObjectId",
-    "Outcome",
-    "Overloaded",
-    "Page",
-    "PermissionDenied",
-    "Plan",
-    "RawDocument",
-    "Reason",
-    "Refused",
-    "Regex",
-    "ReplaceOne",
-    "RetryPolicy",
-    "ReturnDocument",
-    "Stage",
-    "Timestamp",
-    "Unauthenticated",
-    "Unavailable",
-    "UnknownCollection",
-    "Unreachable",
-    "Unsupported",
-    "UpdateOne",
-    "UpdateResult",
-    "WriteResult",
-    "tls_credentials",
-]
+if TYPE_CHECKING:
+    from crossfade.public import *  # noqa: F403 (its __all__ says what)
+    from crossfade.public import __all__ as __all__
+
+
+def __getattr__(name: str) -> object:
+    """Who only needs `crossfade.v1`, the generated messages, does not pay for the client: it is loaded when
+    the first of its names is asked for."""
+    if name == "public":  # it is being loaded, or there is none
+        raise AttributeError(name)
+    from crossfade import public
+
+    try:
+        return getattr(public, name)
+    except AttributeError:
+        if name in globals():  # a module that `public` has loaded meanwhile
+            return globals()[name]
+        raise AttributeError(f"module 'crossfade' has no attribute {name!r}") from None
+
+
+def __dir__() -> list[str]:
+    from crossfade import public
+
+    return [*globals(), *public.__all__]

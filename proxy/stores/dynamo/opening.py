@@ -22,6 +22,7 @@ class DynamoStores:
         self, settings: DynamoSettings, intercept: Intercept | None = None, spent: Spent | None = None
     ) -> None:
         self.transport = Transport(settings, intercept, spent)
+        self.transport.warm_up()
         self._streams = LeanStreams(self.transport, settings)
 
     def collection(self, collection: Collection) -> DynamoStore:

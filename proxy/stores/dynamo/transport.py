@@ -101,6 +101,10 @@ class Transport:
         limit = self._settings.connections
         return Pool("aws.dynamodb", min(self._in_flight, limit), None, max(0, self._in_flight - limit), limit)
 
+    def warm_up(self) -> None:
+        """Begin what the first call would wait for: to look for credentials."""
+        self._credentials.look_soon()
+
     async def call(self, operation: str, request: Request, timeout: float | None = None) -> dict[str, Any]:
         """The answer of one operation within `timeout` seconds, retries included.
 
