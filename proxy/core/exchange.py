@@ -33,7 +33,7 @@ class ApplyStatus(Enum):
 class ApplyResult:
     """The status, and what the mirror holds (the given record when APPLIED; may be None if unknown).
 
-    `units` is the write capacity that it took; 0 where the store does not tell.
+    `units` is the write capacity that it took; 0 where nobody asked, or the store does not tell.
     """
 
     status: ApplyStatus

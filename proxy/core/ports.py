@@ -66,10 +66,12 @@ class CollectionStore(Protocol):
         """
         ...
 
-    async def apply(self, record: Record) -> ApplyResult:
+    async def apply(self, record: Record, *, is_metered: bool = False) -> ApplyResult:
         """Take a whole record as mirror, only over an older version or none: any order, any number of times.
 
-        Raises Fenced when the store refuses the record's epoch, and holds neither the record nor a newer one.
+        With `is_metered` it asks what that took, where the store can tell; those who do not want to know are
+        answered sooner. Raises Fenced when the store refuses the record's epoch, and holds neither the record
+        nor a newer one.
         """
         ...
 

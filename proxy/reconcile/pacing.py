@@ -222,7 +222,7 @@ class Pacing:
         return units
 
     def leave(self, size: int, paid: float, took: float, seconds: float | None) -> None:
-        """It was written for `took` units (0: the store does not tell) within `seconds`."""
+        """It was written for `took` units (0: the store did not tell) within `seconds`."""
         if took > 0:
             self.units.correct(took - paid)
             self._factor += 0.02 * (took / units_of(size) - self._factor)

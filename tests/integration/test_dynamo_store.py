@@ -20,7 +20,6 @@ from proxy.core.query import PageRequest
 from proxy.core.update import Inc, Set
 from proxy.core.version import Record, Version
 from proxy.core.write import Delete, Insert, Modify
-from proxy.stores.dynamo import store as module
 from proxy.stores.dynamo.store import DynamoStore
 from proxy.stores.dynamo.transport import Request
 from tests.integration.dynamo_faults import Faults
@@ -47,17 +46,18 @@ async def test_many_keys_are_read_in_the_order_given(store: DynamoStore, faults:
     assert faults.calls["BatchGetItem"] == 2
 
 
-async def test_what_writes_cost_is_asked_at_first_and_then_now_and_again(
-    store: DynamoStore, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("is_metered", "told"), [(True, 4.0), (False, 0.0)])
+async def test_who_asks_is_told_what_each_write_costs(
+    store: DynamoStore, is_metered: bool, told: float
 ) -> None:
-    monkeypatch.setattr(module, "UNKNOWN", 3)
-    record = (await store.write(Insert(key("a"), job("a")), stamp())).after
+    """The cost of 3.5 KB, however many were written before."""
+    record = (await store.write(Insert(key("a"), job("a", text="x" * 3_500)), stamp())).after
     assert record is not None
-    units = []
-    for revision in range(2, 18):
+    units = set()
+    for revision in range(2, 130):
         newer = replace(record, version=Version(record.version.epoch, record.version.revision + revision))
-        units.append((await store.apply(newer)).units)
-    assert [number for number, told in enumerate(units, 1) if told] == [1, 2, 8, 16]
+        units.add((await store.apply(newer, is_metered=is_metered)).units)
+    assert units == {told}
 
 
 async def test_unprocessed_keys_are_asked_for_again(

@@ -151,9 +151,9 @@ class LinkedStore:
         await faultpoint(BEFORE_WRITE)
         return await self._link.send(decide)
 
-    async def apply(self, record: Record) -> ApplyResult:
+    async def apply(self, record: Record, *, is_metered: bool = False) -> ApplyResult:
         await faultpoint(BEFORE_APPLY)
-        return await self._link.call(lambda: self._shared.apply(record))
+        return await self._link.call(lambda: self._shared.apply(record, is_metered=is_metered))
 
     async def restamp(self, record: Record, stamp: Stamp, floor: int) -> Record | None:
         async def renew() -> Record | None:

@@ -62,7 +62,7 @@ def no_tombstone() -> AbstractContextManager[Any]:
 def no_version_condition() -> AbstractContextManager[Any]:
     """The mirror takes whatever comes last."""
 
-    async def apply(self: MemoryStore, record: Record) -> ApplyResult:
+    async def apply(self: MemoryStore, record: Record, *, is_metered: bool = False) -> ApplyResult:
         await self._pause()
         self._refuse_below_fence(record.version.epoch)
         self.table.put(record.key, record)

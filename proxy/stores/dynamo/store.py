@@ -12,7 +12,6 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from itertools import count
 
 from proxy.core.collection import Collection, IndexKind
 from proxy.core.confirmed import Write
@@ -41,11 +40,6 @@ TRIES = 8
 
 CANDIDATES = 25
 """Documents that a reservation looks at: in a crowd it takes any of them (see `rivals`)."""
-
-METERED = 8
-"""One put in so many asks what it costs, once as many as UNKNOWN have: that is enough to know an average, and
-answering takes its time."""
-UNKNOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +70,6 @@ class DynamoStore:
         self._keeper = TableKeeper(transport, self.codec.layout)
         self._key_fields = tuple(field.name for field in collection.key_fields)
         self._turns = Turns()
-        self._puts = count()
         self._rivals = Rivals()
         self._partition = self.codec.layout.partition.attribute
 
@@ -128,9 +121,9 @@ class DynamoStore:
             await _pause(attempt)
         raise Contended("others kept taking the documents that were found", Reason.CONTENTION, op=stamp.op)
 
-    async def apply(self, record: Record) -> ApplyResult:
+    async def apply(self, record: Record, *, is_metered: bool = False) -> ApplyResult:
         try:
-            units = await self._put(record, older_than(record.version))
+            units = await self._put(record, older_than(record.version), is_metered=is_metered)
         except ConditionFailed as failed:
             existing = await self._found(failed, record.key)
         except CrossfadeError as error:
@@ -227,11 +220,10 @@ class DynamoStore:
             return _Tried(is_stored=True)
         return _Tried(False, found, lost if _is_unchanged(current, found) else None)
 
-    async def _put(self, record: Record, condition: Condition) -> float:
-        """The write units that it took; 0 where nobody asked."""
+    async def _put(self, record: Record, condition: Condition, *, is_metered: bool = False) -> float:
+        """The write units that it took; 0 where nobody asked, for answering takes its time."""
         put = {"TableName": self._collection.table, "Item": self.codec.encode(record), **condition}
-        number = next(self._puts)
-        if number < UNKNOWN or number % METERED == 0:
+        if is_metered:
             put["ReturnConsumedCapacity"] = "TOTAL"
         answer = await self._transport.call("PutItem", put)
         return float(answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0))

@@ -140,7 +140,7 @@ class MemoryStore:
                 return result
         return NOT_MATCHED
 
-    async def apply(self, record: Record) -> ApplyResult:
+    async def apply(self, record: Record, *, is_metered: bool = False) -> ApplyResult:
         await self._pause()
         existing = self.table.records.get(record.key)
         status = _status(record, existing)

@@ -84,7 +84,7 @@ class MongoStore:
     async def write_first(self, plan: Plan, update: Update, stamp: Stamp) -> WriteResult:
         return await self._writer.write_first(plan, update, stamp)
 
-    async def apply(self, record: Record) -> ApplyResult:
+    async def apply(self, record: Record, *, is_metered: bool = False) -> ApplyResult:
         return await self._mirror.apply(record)
 
     async def restamp(self, record: Record, stamp: Stamp, floor: int) -> Record | None:

@@ -49,7 +49,7 @@ async def test_without_a_mirror_only_the_primary_is_written_and_versioned(stage:
 async def test_an_absent_mirror_defers_but_never_fails_a_write_while_mongodb_is_primary() -> None:
     async with world(Stage.MONGO_PRIMARY) as w:
 
-        async def hang(record: Record) -> ApplyResult:
+        async def hang(record: Record, *, is_metered: bool = False) -> ApplyResult:
             await asyncio.Event().wait()
             raise AssertionError("unreachable")
 
@@ -69,9 +69,9 @@ async def test_nobody_waits_for_the_probe_of_an_open_breaker() -> None:
         answers = asyncio.Event()
         apply = w.dynamo.apply
 
-        async def answer_late(record: Record) -> ApplyResult:
+        async def answer_late(record: Record, *, is_metered: bool = False) -> ApplyResult:
             await answers.wait()
-            return await apply(record)
+            return await apply(record, is_metered=is_metered)
 
         w.dynamo.apply = answer_late  # type: ignore[method-assign]
         mirror = w.app.lanes["jobs"].mirror
@@ -89,7 +89,7 @@ async def test_nobody_waits_for_the_probe_of_an_open_breaker() -> None:
 async def test_dynamodb_as_primary_acknowledges_nothing_that_mongodb_lacks() -> None:
     async with world(Stage.DYNAMO_PRIMARY) as w:
 
-        async def refuse(record: Record) -> ApplyResult:
+        async def refuse(record: Record, *, is_metered: bool = False) -> ApplyResult:
             raise Unavailable("mongodb is down")
 
         w.mongo.apply = refuse  # type: ignore[method-assign]
@@ -278,7 +278,7 @@ def _base(w: World) -> int:
     return mongo.version.revision if mongo else 0
 
 
-async def _failing(record: Record) -> ApplyResult:
+async def _failing(record: Record, *, is_metered: bool = False) -> ApplyResult:
     raise Unavailable("injected")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from proxy.core.stage import Stage, StoreName
 from proxy.faultpoint import armed
 from proxy.reconcile.backfill import backfill
 from proxy.reconcile.key import reconcile
+from proxy.reconcile.pacing import Pacing
 from tests.fixtures.yard import EPOCH, JOBS, NarrowStore, ShakyStore, Yard, key, record, tombstone
 from tests.unit.reconcile.jobs import fill, follow_feed, followed_yard, job_of, kill_after, kill_at
 
@@ -68,11 +70,11 @@ async def test_what_bypassing_writers_do_meanwhile_is_not_undone(yard: Yard) -> 
     done = asyncio.Event()
 
     class Meddling(ShakyStore):
-        async def apply(self, held: Any) -> Any:
+        async def apply(self, held: Any, *, is_metered: bool = False) -> Any:
             if not done.is_set() and held.key in victims and held.version == (0, 0):
                 done.set()
                 await interfere()
-            return await super().apply(held)
+            return await super().apply(held, is_metered=is_metered)
 
     yard.stores[StoreName.DYNAMODB] = Meddling(JOBS, StoreName.DYNAMODB, yard.dynamo)
     await backfill(yard.site(), yard.door)
@@ -110,13 +112,13 @@ class ThrottlingStore(NarrowStore):
         self.seen: set[Any] = set()
         self.refused = 0
 
-    async def apply(self, record: Any) -> Any:
+    async def apply(self, record: Any, *, is_metered: bool = False) -> Any:
         if record.key not in self.seen and len(self.seen) % 3 == 0:
             self.seen.add(record.key)
             self.refused += 1
             raise Overloaded("too fast", Reason.STORE_THROTTLED)
         self.seen.add(record.key)
-        return await super().apply(record)
+        return await super().apply(record, is_metered=is_metered)
 
 
 async def test_what_is_throttled_is_copied_later_and_is_no_quarantine(yard: Yard) -> None:
@@ -126,6 +128,29 @@ async def test_what_is_throttled_is_copied_later_and_is_no_quarantine(yard: Yard
     job = await backfill(yard.site(), yard.door)
     assert mirror.refused >= 3
     assert dict(job.counts) == {"copied": 12}
+
+
+class MeteredStore(NarrowStore):
+    """Tells what a write costs only to those who ask, as DynamoDB does."""
+
+    async def apply(self, record: Any, *, is_metered: bool = False) -> Any:
+        applied = await super().apply(record, is_metered=is_metered)
+        return replace(applied, units=7.0 if is_metered else 0.0)
+
+
+async def test_every_copy_is_paid_with_what_it_cost(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are: an average of some of them would let the rest spend too much, or too little."""
+    fill(yard, 120)
+    yard.stores[StoreName.DYNAMODB] = MeteredStore(JOBS, StoreName.DYNAMODB, yard.dynamo)
+    told: list[float] = []
+
+    def leave(pacing: Pacing, size: int, paid: float, took: float, seconds: float | None) -> None:
+        told.append(took)
+        pacing.window.leave(seconds)
+
+    monkeypatch.setattr(Pacing, "leave", leave)
+    await backfill(yard.site(), yard.door)
+    assert told == [7.0] * 120
 
 
 async def test_a_backfill_needs_somebody_who_follows(yard: Yard) -> None:

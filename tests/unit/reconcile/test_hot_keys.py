@@ -25,10 +25,10 @@ class BusyMirror(ShakyStore):
         self.looks += 1
         return await super().get(keys)
 
-    async def apply(self, record: Record) -> Any:
+    async def apply(self, record: Record, *, is_metered: bool = False) -> Any:
         if self.happens is not None:
             self.happens()
-        return await super().apply(record)
+        return await super().apply(record, is_metered=is_metered)
 
 
 @pytest.fixture
