@@ -95,14 +95,43 @@ async def test_a_mark_ends_the_pause_between_two_reads(
 ) -> None:
     monkeypatch.setattr(module, "LINGER", 3600.0)
     async with asyncio.timeout(DEADLINE), contextlib.aclosing(feed.follow(await feed.tip())) as follow:  # type: ignore[type-var]
-        for number in range(2):  # the mark that `tip` has left ends the first pause
-            await documents.insert_one({"a": "x", "b": f"{number}"})
-            while f"x/{number}" not in keys_of([await anext(follow)]):
-                pass
+        await documents.insert_one({"a": "x", "b": "1"})
+        while "x/1" not in keys_of([await anext(follow)]):
+            pass
         reading = asyncio.ensure_future(anext(follow))
         done, _ = await asyncio.wait({reading}, timeout=0.2)
         assert not done
         assert await feed.mark() in (await reading).markers
+
+
+async def test_full_batches_are_read_without_a_pause(
+    feed: MongoFeed, documents: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LINGER", 3600.0)
+    monkeypatch.setattr(module, "BATCH", 3)
+    position = await feed.tip()
+    names = [f"x/{number}" for number in range(10)]
+    await documents.insert_many([{"a": "x", "b": f"{number}"} for number in range(10)])
+    assert keys_of(await gather(feed, position, lambda batches: keys_of(batches) == names))
+
+
+async def test_nothing_is_awaited_while_a_mark_is_on_its_way(
+    feed: MongoFeed, documents: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many batches come before it."""
+    monkeypatch.setattr(module, "LINGER", 3600.0)
+    async with asyncio.timeout(DEADLINE), contextlib.aclosing(feed.follow(await feed.tip())) as follow:  # type: ignore[type-var]
+        await anext(follow)
+        feed._mark = "jobs:late"
+        feed._is_marked.set()
+        for name in ("1", "2", "3"):
+            await documents.insert_one({"a": "x", "b": name})
+            while f"x/{name}" not in keys_of([await anext(follow)]):
+                pass
+        await documents.database[MARKS].insert_one({"_id": "jobs:late", "at": DatetimeMS(_now())})
+        while not (await anext(follow)).markers:
+            pass
+        assert not feed._is_marked.is_set()
 
 
 async def test_a_position_outlives_the_process(

@@ -45,8 +45,8 @@ BATCH = 500
 IDLE = 0.5
 """Seconds that MongoDB may think before it answers that nothing has happened."""
 LINGER = 0.05
-"""Seconds between two reads of a busy stream, so that a batch is worth its round trip; none once somebody has
-left a mark and waits for it."""
+"""Seconds between two reads of a busy stream, so that a batch is worth its round trip; none after a full
+batch, nor while a mark of ours is on its way, for somebody waits for it."""
 LONGEST_PAUSE = 1.0
 
 _LOST = frozenset({286, 280, 260, 9, 15, 40647, 50811, 50854})  # history or stream gone, or no token at all
@@ -72,7 +72,8 @@ class MongoFeed:
         self._names = {escape_name(one.name): one.name for one in collection.key_fields}
         self._pipeline = _pipeline(collection.mongo_collection, list(self._names))
         self._marks_expire = False
-        self._is_marked = asyncio.Event()
+        self._mark = ""  # the last that we left
+        self._is_marked = asyncio.Event()  # from then on, until it is read
 
     async def tip(self) -> str:
         """Everything committed before it is majority-committed, and so readable, when this returns."""
@@ -90,11 +91,23 @@ class MongoFeed:
             if not self._marks_expire:
                 await marks.create_index("at", expireAfterSeconds=MARK_LIFE)
                 self._marks_expire = True
-            await marks.insert_one({"_id": name, "at": DatetimeMS(time.time_ns() // 1_000_000)})
-        self._is_marked.set()
+            await self._leave(name)
         return name
 
+    async def _leave(self, name: str) -> None:
+        """The mark may be read before this returns."""
+        self._mark = name
+        self._is_marked.set()
+        try:
+            await self._database[MARKS].insert_one(
+                {"_id": name, "at": DatetimeMS(time.time_ns() // 1_000_000)}
+            )
+        except BaseException:
+            self._is_marked.clear()  # it may never come
+            raise
+
     async def follow(self, position: str) -> AsyncIterator[FeedBatch]:
+        self._is_marked.clear()  # a mark left earlier may lie before the position
         token: Token = json_util.loads(position)
         pause = 0.0
         while True:
@@ -117,7 +130,7 @@ class MongoFeed:
             while True:
                 batch = await self._batch_of(events, _text(stream.token))
                 yield batch
-                if batch.keys and not batch.markers:
+                if batch.keys and len(events) < BATCH:
                     await self._linger()
                 events = await stream.more()
         finally:
@@ -127,7 +140,6 @@ class MongoFeed:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LINGER):
                 await self._is_marked.wait()
-        self._is_marked.clear()
 
     async def _open(self, session: AsyncClientSession, token: Token | None) -> _Stream:
         stage: dict[str, Any] = {
@@ -176,6 +188,8 @@ class MongoFeed:
         name = event.get("documentKey", {}).get("_id")
         if isinstance(name, str) and name.startswith(f"{self._collection.mongo_collection}:"):
             gathered.markers.add(name)
+            if name == self._mark:
+                self._is_marked.clear()
 
     def _gather_document(self, event: Event, gathered: _Gathered) -> None:
         before, after = event.get("fullDocumentBeforeChange"), event.get("fullDocument")
