@@ -17,6 +17,7 @@ from proxy.embedded.stores import open_stores
 from tests.browser.chromium import open_browser
 from tests.browser.operating import COLLECTIONS, DOCUMENTS, REDACTED, TASKS, task
 from tests.faults.site import Site, open_site
+from tests.fixtures.stores import opened_stores
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -25,7 +26,7 @@ async def site(addresses: Addresses, local_aws_credentials: None) -> AsyncIterat
     before anything was mirrored."""
     settings = {"redact": [REDACTED]}
     async with (
-        open_stores(addresses) as stores,
+        opened_stores(open_stores(addresses)) as stores,
         open_site(stores, replicas=2, is_linked=False, settings=settings, collections=COLLECTIONS) as opened,
     ):
         async with AsyncClient(opened.addresses) as client:

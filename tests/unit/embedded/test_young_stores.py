@@ -1,4 +1,5 @@
-"""The tests' own stores are exchanged as they age, whatever runs meanwhile; a given one stays."""
+"""The tests' own stores are exchanged as they age, whatever runs meanwhile; a given one stays; those that
+cannot be had fail the tests that ask with one sentence."""
 
 from __future__ import annotations
 
@@ -8,10 +9,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
-from proxy.embedded.addresses import Origin
-from proxy.embedded.stores import Store
+from proxy.embedded.addresses import Addresses, Origin
+from proxy.embedded.stores import Store, open_stores
 from tests.fixtures import stores
-from tests.fixtures.stores import Renewed
+from tests.fixtures.stores import Renewed, opened_stores
 
 
 class Source:
@@ -50,3 +51,12 @@ async def test_a_given_store_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     renewed = Renewed(Source(Origin.GIVEN))
     assert [renewed.young().address for _ in range(2)] == ["store 1"] * 2
     renewed.close()
+
+
+async def test_stores_that_cannot_be_had_fail_whoever_asks_with_one_sentence() -> None:
+    opening = open_stores(Addresses(mongodb_uri="nonsense", dynamodb_endpoint="http://127.0.0.1:1"))
+    with pytest.raises(pytest.fail.Exception, match=r"^CROSSFADE_MONGODB_URI is no usable") as failed:
+        async with opened_stores(opening):
+            pass
+    assert not failed.value.pytrace
+    assert failed.value.__context__ is None, "it would be shown too, with its traceback"
