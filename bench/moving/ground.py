@@ -31,7 +31,6 @@ from tests.faults.site import Site, open_site
 
 FIRST = 0
 """The number of the document that every table has from the start; the traffic's, see `spread`."""
-POLL = 1.0
 DRAIN = 60.0
 AWS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION")
 
