@@ -19,11 +19,11 @@ import statistics
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import uvloop
 
+from bench.accounting import percentile
 from crossfade import AsyncClient, CrossfadeError, GateClosed, JobKind, Stage
 from crossfade.v1 import migration_pb2 as pb
 from proxy.embedded.stores import open_stores
@@ -156,11 +156,6 @@ async def measure(options: argparse.Namespace) -> tuple[Load, Flips, Flips, floa
         await load.stop()
         load.failures = failures
         return load, alive, dead, rate
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value that `share` of the values do not exceed."""
-    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
 def tell(load: Load, alive: Flips, dead: Flips, rate: float) -> None:
