@@ -5,6 +5,7 @@ Boto          an application on boto3, with threads
 HandWritten   the dual write inside an application: PyMongo, then boto3, with threads
 Drivers       the proxy's own drivers in a bare asynchronous loop: what a dual write costs without a proxy
 Wire          calls to a gRPC server: the proxy, or an echo
+Nothing       no call at all: what it takes to make the calls of Drivers or Wire, beside these
 """
 
 from __future__ import annotations
@@ -316,6 +317,22 @@ class Wire:
         path = SERVICE + METHODS[operation]
         message = request_of(job.collection, operation, number, job.size_kb)
         return lambda: connection.call(path, message)
+
+
+class Nothing:
+    """Steps that end at once: the load generator by itself."""
+
+    is_blocking = False
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    def step(self, job: Job, operation: Operation, number: int) -> Step:
+        return _nothing
+
+
+async def _nothing() -> None: ...
 
 
 async def _both(first: Step, second: Step) -> None:

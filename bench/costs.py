@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 
-from bench.accounting import Spread, ratio_of, spread
+from bench.accounting import ratio_of, spread
 from bench.budgets import Results
 from bench.crew import Worker
 from bench.documents import Operation
-from bench.idling import idle_share, without_idling
-from bench.load import Job, Report
+from bench.idling import SETTLING, Idling, without_idling
+from bench.load import Job, Report, fewest_calls
 from bench.scene import Contest, Reports, Scene, reverse
 from bench.site import DIRECT, REVERSED, STAGES
 
@@ -23,9 +23,12 @@ _CALLS = {
 _PACE = 200
 """Calls a second for each process at which proxies are compared with their floor: less than half of what one
 carries here."""
-_PACED_CALLS = 400
+_PACED_CALLS = 600
+_WATCHED = 1.5
+"""Seconds that the proxies are watched at a time while nobody calls them; they do something for each of their
+collections every three."""
 _TABLE = "CPU of a call, µs, 8 clients (the process named; stores are not in it)"
-_PACED_TABLE = f"CPU of a call, µs, {_PACE} calls a second for each process"
+_PACED_TABLE = f"CPU of a call, µs, {_PACE} calls a second for each process (proxies: two together)"
 _BUDGETS = {Operation.READ: "read_cpu_vs_floor", Operation.UPDATE: "dual_write_cpu_vs_floor"}
 
 
@@ -36,51 +39,55 @@ async def measure(scene: Scene, results: Results) -> None:
 
 
 async def _compare(scene: Scene, results: Results) -> None:
+    """As fast as each can, for the tables alone and so one round less; then at one pace, for the budgets."""
     for operation in _CALLS:
-        reports = await scene.compete(_contest(scene, operation))
-        _tell(results, operation, reports)
-        proxy, floor = cpu(reports["mongo_primary"]), _floor(reports)
-        results.tell(_TABLE, operation.value, proxy_over_floor=ratio_of(proxy, floor).median)
-        if key := _BUDGETS.get(operation):
-            results.add(key, await _above_floor(scene, results, operation))
+        reports = await scene.compete(_contest(scene, operation), scene.effort.rounds - 1)
+        _tell(results, _TABLE, operation, reports)
+        ratio = ratio_of(cpu(reports["mongo_primary"]), floor(reports))
+        results.tell(_TABLE, operation.value, proxy_over_floor=ratio.median)
+        if operation in _BUDGETS:
+            await _compare_at_one_pace(scene, results, operation)
 
 
-async def _above_floor(scene: Scene, results: Results, operation: Operation) -> Spread:
+async def _compare_at_one_pace(scene: Scene, results: Results, operation: Operation) -> None:
     """What a call takes at one pace over its floor, less what the proxies do without calls."""
-    idle = await idle_share(*scene.both)
-    reports = await scene.compete(_at_one_pace(scene, operation))
-    proxy, floor = without_idling(reports["proxies"], idle), _floor(reports)
+    idling = Idling(scene.both, _WATCHED)
+    reports = await scene.compete(_at_one_pace(scene, operation), between=idling.watch)
+    proxy, below = without_idling(reports["proxies"], idling.share()), floor(reports)
+    _tell(results, _PACED_TABLE, operation, reports)
     results.tell(
         _PACED_TABLE,
         operation.value,
-        **{name: spread(cpu(rounds)).median for name, rounds in reports.items()},
         proxies_without_idling=spread(proxy).median,
-        idle_share_of_two=idle,
+        floor=spread(below).median,
+        idle_share_of_two=idling.share(),
     )
-    return ratio_of(proxy, floor)
+    results.add(_BUDGETS[operation], ratio_of(proxy, below), fewest_calls(*reports.values()))
 
 
-def _floor(reports: Reports) -> list[float]:
-    return [
-        echo + drivers for echo, drivers in zip(cpu(reports["echo"]), cpu(reports["drivers"]), strict=True)
-    ]
+def floor(reports: Reports) -> list[float]:
+    """What gRPC and the drivers take, µs a call, round by round. The drivers run in the process that makes
+    their calls, and only there: what making calls takes by itself is not the drivers'."""
+    rounds = zip(*(cpu(reports[name]) for name in ("echo", "drivers", "nothing")), strict=True)
+    return [echo + drivers - nothing for echo, drivers, nothing in rounds]
 
 
 def _at_one_pace(scene: Scene, operation: Operation) -> Contest:
     """The proxies, side by side as behind a load balancer, and their floor, each process at the same pace.
 
     Without a pace each runs as fast as it can, and whoever runs faster does more at each waking up: the echo
-    at 4,000 calls a second takes half of the CPU for each that it takes at 200.
+    at 3,000 calls a second takes about a third of the CPU for each that it takes at 200.
     """
 
     def job(collection: str, processes: int, billed: tuple[int, ...] = ()) -> Job:
         calls = scene.effort.calls(_PACED_CALLS) * processes
-        return Job(collection, {operation: 1.0}, calls, pause=8 / (_PACE * processes), billed=billed)
+        return Job(collection, {operation: 1.0}, calls, every=8 / (_PACE * processes), billed=billed)
 
     return {
         "echo": (scene.echoing, job("echo", 1, (scene.echo.pid,))),
         "drivers": (scene.drivers, job(DIRECT, 1)),
-        "proxies": (scene.two, job("mongo_primary", 2, scene.both)),
+        "nothing": (scene.nothing, job(DIRECT, 1)),
+        "proxies": (scene.two, replace(job("mongo_primary", 2, scene.both), after=SETTLING)),
     }
 
 
@@ -97,6 +104,7 @@ def _contest(scene: Scene, operation: Operation) -> Contest:
     contest: dict[str, tuple[Worker, Job]] = {
         "echo": (scene.echoing, job("echo", (scene.echo.pid,))),
         "drivers": (scene.drivers, job(DIRECT)),
+        "nothing": (scene.nothing, job(DIRECT)),
         **{name: (scene.one, job(name, scene.both)) for name in (*STAGES, REVERSED)},
         "PyMongo": (scene.direct, job(DIRECT)),
     }
@@ -107,6 +115,9 @@ def _contest(scene: Scene, operation: Operation) -> Contest:
     return contest
 
 
-def _tell(results: Results, operation: Operation, reports: Reports) -> None:
-    found: Mapping[str, Spread] = {name: spread(cpu(rounds)) for name, rounds in reports.items()}
-    results.tell(_TABLE, operation.value, **{name: one.median for name, one in found.items()})
+def _tell(results: Results, table: str, operation: Operation, reports: Reports) -> None:
+    """CPU of a call, and in a row of its own how many calls a second the contender made."""
+    for name, rounds in reports.items():
+        results.tell(table, operation.value, **{name: spread(cpu(rounds)).median})
+        rate = spread([report.rate for report in rounds]).median
+        results.tell(table, f"{operation.value}: calls/s", **{name: rate})

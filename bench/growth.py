@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
+
 from bench.accounting import Spread, ratio_of, spread
 from bench.budgets import Results
 from bench.contenders import Wire
 from bench.costs import cpu
 from bench.crew import Worker
 from bench.documents import DOCUMENTS, SIZES_KB, Operation
-from bench.idling import idle_share, without_idling
-from bench.load import READS, UPDATES, Job, Mix
-from bench.scene import LARGE_DOCUMENTS, Scene, compete
+from bench.idling import Idling, without_idling
+from bench.load import READS, UPDATES, Job, fewest_calls
+from bench.scene import LARGE_DOCUMENTS, Reports, Scene, compete
 from bench.site import LARGE
+from proxy.reconcile.reconciler import TIP, TIPS
 
 CLIENTS = (1, 8, 16, 32, 64)
 COLLECTIONS = 500
 _CLIENTS_TABLE = "proxy CPU of a call, µs, by clients"
 _SIZES_TABLE = "proxy CPU of a call, µs, by the size of the document (MONGO_PRIMARY)"
 _CONFIGURED_TABLE = "proxy CPU by configured collections (MONGO_ONLY)"
-_REPLACES: Mix = {Operation.REPLACE: 1.0}
+_SETTLED = 0.7 * max(TIP, COLLECTIONS / TIPS)
+"""Seconds after which a proxy that has just started takes feed positions as steadily as it always will: at
+its start it takes one of each collection, then none for half of the mean time between two of them."""
+_WATCHED = 2.5
+"""Seconds that proxies are watched at a time while nobody calls: some fifty positions."""
 
 
 async def clients(scene: Scene, results: Results) -> None:
     """From 1 to 64 concurrent clients; the budget is about the dearer of reads and dual writes."""
-    ratios = []
+    ratios, calls = [], scene.effort.calls(400)
     for label, mix in (("point read", READS), ("conditional update", UPDATES)):
-        calls = scene.effort.calls(400)
         contest = {
             str(count): (scene.one, Job("mongo_primary", mix, calls, count, billed=scene.both))
             for count in CLIENTS
@@ -34,12 +41,12 @@ async def clients(scene: Scene, results: Results) -> None:
         for count, rounds in reports.items():
             results.tell(_CLIENTS_TABLE, label, **{count: spread(cpu(rounds)).median})
         ratios.append(ratio_of(cpu(reports["64"]), cpu(reports["8"])))
-    results.add("cpu_64_vs_8_clients", _worst(ratios))
+    results.add("cpu_64_vs_8_clients", _worst(ratios), calls)
 
 
 async def sizes(scene: Scene, results: Results) -> None:
     """From half a kilobyte to what DynamoDB can hold, read, updated and replaced."""
-    slopes = []
+    slopes, calls = [], 0
     for operation in (Operation.READ, Operation.UPDATE, Operation.REPLACE):
         contest = {
             str(size): (scene.one, _job(scene, operation, place)) for place, size in enumerate(SIZES_KB)
@@ -51,7 +58,8 @@ async def sizes(scene: Scene, results: Results) -> None:
         slope = _slope(costs)
         results.tell(_SIZES_TABLE, operation.value, per_KB_vs_linear=slope.median)
         slopes.append(slope)
-    results.add("large_document_cpu_vs_linear", _worst(slopes))
+        calls = fewest_calls(*reports.values())
+    results.add("large_document_cpu_vs_linear", _worst(slopes), calls)
 
 
 async def collections(scene: Scene, results: Results) -> None:
@@ -66,22 +74,32 @@ async def collections(scene: Scene, results: Results) -> None:
         Worker(Wire, (crowded.address,)) as at_crowded,
         Worker(Wire, (lonely.address,)) as at_lonely,
     ):
-        await at_lonely.run(Job(names[0], {Operation.INSERT: 1.0}, DOCUMENTS, 16, keys=DOCUMENTS))
-        idle = {proxy.pid: await idle_share(proxy.pid) for proxy in (crowded, lonely)}
-        job, calls = Job, scene.effort.calls(1_000)
+        fill = Job(names[0], {Operation.INSERT: 1.0}, DOCUMENTS, 16, keys=DOCUMENTS)
+        await asyncio.gather(at_lonely.run(fill), asyncio.sleep(_SETTLED))
+        calls = scene.effort.calls(3_000)
         contest = {
-            "500": (at_crowded, job(names[0], READS, calls, billed=(crowded.pid,))),
-            "1": (at_lonely, job(names[0], READS, calls, billed=(lonely.pid,))),
+            "500": (at_crowded, Job(names[0], READS, calls, billed=(crowded.pid,))),
+            "1": (at_lonely, Job(names[0], READS, calls, billed=(lonely.pid,))),
         }
         await compete(contest, 1)
-        reports = await scene.compete(contest)
-    found = {
-        "500": without_idling(reports["500"], idle[crowded.pid]),
-        "1": without_idling(reports["1"], idle[lonely.pid]),
-    }
-    for count, pid in (("500", crowded.pid), ("1", lonely.pid)):
-        results.tell(_CONFIGURED_TABLE, count, us_a_call=spread(found[count]).median, idle_share=idle[pid])
-    results.add("cpu_500_collections_ratio", ratio_of(found["500"], found["1"]))
+        idling = Idling((crowded.pid, lonely.pid), _WATCHED)
+        reports = await scene.compete(contest, between=idling.watch)
+    shares = {"500": idling.share(crowded.pid), "1": idling.share(lonely.pid)}
+    _tell_collections(results, reports, shares)
+
+
+def _tell_collections(results: Results, reports: Reports, shares: Mapping[str, float]) -> None:
+    found = {count: without_idling(reports[count], share) for count, share in shares.items()}
+    for count, share in shares.items():
+        results.tell(
+            _CONFIGURED_TABLE,
+            count,
+            us_a_call=spread(found[count]).median,
+            with_idling=spread(cpu(reports[count])).median,
+            idle_share=share,
+        )
+    ratio = ratio_of(found["500"], found["1"])
+    results.add("cpu_500_collections_ratio", ratio, fewest_calls(*reports.values()))
 
 
 def _job(scene: Scene, operation: Operation, place: int) -> Job:

@@ -14,13 +14,15 @@ from bench.accounting import Spread, percentile, spread
 from bench.budgets import Results
 from bench.contenders import Wire
 from bench.crew import Worker
-from bench.load import READS, UPDATES, Job, Mix, Report
+from bench.load import READS, UPDATES, Job, Mix, Report, fewest_calls
 from bench.scene import Scene, compete
 from bench.site import DIRECT
 from tests.faults.links import Link, Trouble
 
 _CLIENTS = 32
 _SHARE = 0.5
+CALLS = 1_000
+"""Of each round of a full run: at least `budgets.TAIL`, so that 99th percentiles are judged."""
 _SETTLING = 0.5  # seconds for shadow reads that still wait
 _READS = f"latency of point reads at half load, ms, {_CLIENTS} clients"
 _WRITES = f"latency of dual writes at half load, ms, {_CLIENTS} clients"
@@ -30,7 +32,7 @@ _WAYS = {"refused": Trouble.CUT, "silent": Trouble.BLACKHOLE}
 async def added(scene: Scene, results: Results) -> None:
     """What the proxy adds to a read, in round trips of the echo."""
     pause = await _pause_for(scene, "mongo_primary", READS)
-    calls = scene.effort.calls(800)
+    calls = scene.effort.calls(CALLS)
     reports = await scene.compete(
         {
             "echo": (scene.echoing, Job("echo", READS, calls, _CLIENTS, pause)),
@@ -43,13 +45,13 @@ async def added(scene: Scene, results: Results) -> None:
     for name, share in (("p50", 0.5), ("p99", 0.99)):
         echo, direct, proxy = (_milliseconds(reports[who], share) for who in ("echo", "PyMongo", "proxy"))
         more = spread([ours - theirs for ours, theirs in zip(proxy.values, direct.values, strict=True)])
-        results.add(f"{name}_added_read_ms_vs_direct", more, 2 * echo.median)
+        results.add(f"{name}_added_read_ms_vs_direct", more, calls, 2 * echo.median)
 
 
 async def shadow(scene: Scene, results: Results) -> None:
     """Whether comparing every read makes the slow ones slower."""
     pause = await _pause_for(scene, "shadow_100", READS)
-    calls = scene.effort.calls(800)
+    calls = scene.effort.calls(CALLS)
     found: dict[str, list[Report]] = {"shadow_0": [], "shadow_100": []}
     for number in range(scene.effort.rounds + 2):
         for name in list(found)[:: -1 if number % 2 else 1]:
@@ -57,13 +59,13 @@ async def shadow(scene: Scene, results: Results) -> None:
             job = Job(name, READS, calls, _CLIENTS, pause, seed=number)
             found[name] += (await compete({name: (scene.one, job)}, 1))[name]
     _tell(results, _READS, found)
-    results.add("shadow_100_p99_ratio", _p99_ratio(found["shadow_100"], found["shadow_0"]))
+    results.add("shadow_100_p99_ratio", _p99_ratio(found["shadow_100"], found["shadow_0"]), calls)
 
 
 async def outage(scene: Scene, results: Results) -> None:
     """Writes through a proxy whose DynamoDB goes away meanwhile, beside one whose DynamoDB is there."""
     pause = await _pause_for(scene, "mongo_primary", UPDATES)
-    job = Job("mongo_primary", UPDATES, scene.effort.calls(800), _CLIENTS, pause)
+    job = Job("mongo_primary", UPDATES, scene.effort.calls(CALLS), _CLIENTS, pause)
     ratios: list[float] = []
     failures: list[float] = []
     for label, trouble in _WAYS.items():
@@ -77,8 +79,8 @@ async def outage(scene: Scene, results: Results) -> None:
                 ratios.append(_p99_ratio([gone], there).median)
                 failures.append(float(gone.failures))
                 await asyncio.sleep(2.0)  # the breaker closes, the reconciler catches up
-    results.add("mirror_outage_p99_ratio", spread(ratios))
-    results.add("mirror_outage_errors", spread([sum(failures)]))
+    results.add("mirror_outage_p99_ratio", spread(ratios), job.calls)
+    results.add("mirror_outage_errors", spread([sum(failures)]), job.calls * len(failures))
 
 
 @asynccontextmanager
@@ -115,6 +117,7 @@ def _tell(results: Results, table: str, reports: Mapping[str, list[Report]]) -> 
             p95=_milliseconds(rounds, 0.95).median,
             p99=_milliseconds(rounds, 0.99).median,
             calls_a_second=spread([one.rate for one in rounds]).median,
+            calls_a_round=fewest_calls(rounds),
         )
 
 

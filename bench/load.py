@@ -2,6 +2,7 @@
 
 A contender makes its steps beforehand; what is timed is the calls alone. With a pause the clients come at
 random, on average that long after their last answer: how loaded the other side is, is then set and not found.
+At a pace they do not wait for answers to grow slower: whoever is called, is called as often.
 """
 
 from __future__ import annotations
@@ -34,10 +35,12 @@ _fresh = itertools.count(os.getpid() * 10_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to do: `calls` in all by `clients`, each pausing `pause` seconds on average between its calls.
+    """What to do: `calls` in all by `clients`, each pausing `pause` seconds on average between its calls; or
+    beginning one every `every` seconds on average, however long they take (but no two at once).
 
-    `billed` are the processes whose CPU counts; none means the one that makes the calls itself. With `keys`
-    the documents are so many from number `first` on, in turn, instead of zipfian or fresh ones.
+    `billed` are the processes whose CPU counts; none means the one that makes the calls itself. They are
+    billed for `after` seconds more, in which they do what the calls left to be done later. With `keys` the
+    documents are so many from number `first` on, in turn, instead of zipfian or fresh ones.
     """
 
     collection: str
@@ -45,7 +48,9 @@ class Job:
     calls: int
     clients: int = 8
     pause: float = 0.0
+    every: float = 0.0
     billed: tuple[int, ...] = ()
+    after: float = 0.0
     size_kb: float = 0.5
     keys: int = 0
     first: int = 0
@@ -54,7 +59,8 @@ class Job:
 
 @dataclass(slots=True)
 class Report:
-    """What became of a job. Latencies in seconds, in no order; `cpu` are seconds of the billed processes."""
+    """What became of a job. Latencies in seconds, in no order; `seconds` is how long the calls took, `cpu`
+    are seconds of the billed processes, in that time and `after` it."""
 
     calls: int
     seconds: float
@@ -62,6 +68,7 @@ class Report:
     failures: int
     latencies: list[float] = field(default_factory=list)
     complaint: str = ""
+    after: float = 0.0
 
     @property
     def cpu_us(self) -> float:
@@ -71,6 +78,11 @@ class Report:
     @property
     def rate(self) -> float:
         return self.calls / self.seconds
+
+
+def fewest_calls(*found: Sequence[Report]) -> int:
+    """Of any round of any of those that are compared: what a figure about them rests on."""
+    return min(report.calls for rounds in found for report in rounds)
 
 
 Step: TypeAlias = Callable[[], Awaitable[object]]
@@ -120,17 +132,36 @@ async def run(contender: Contender, job: Job, own_pid: int) -> Report:
     else:
         await _by_tasks(steps, job, report)
     report.seconds = time.perf_counter() - began
+    if job.after:
+        await asyncio.sleep(job.after)
+        report.after = time.perf_counter() - began - report.seconds
     report.cpu = cpu_seconds(*billed) - before
     return report
+
+
+@dataclass(slots=True)
+class _Pauses:
+    """How long one client waits before each of its calls; made when its job begins."""
+
+    job: Job
+    chance: random.Random
+    due: float = field(default_factory=time.perf_counter)
+
+    def draw(self) -> float:
+        """Seconds to wait now."""
+        if not self.job.every:
+            return self.job.pause and self.chance.random() * 2 * self.job.pause
+        self.due += self.chance.random() * 2 * self.job.every
+        return max(0.0, self.due - time.perf_counter())
 
 
 async def _by_tasks(steps: Sequence[Step | BlockingStep], job: Job, report: Report) -> None:
     waiting = iter(steps)
 
-    async def client(chance: random.Random) -> None:
+    async def client(pauses: _Pauses) -> None:
         for step in waiting:
-            if job.pause:
-                await asyncio.sleep(chance.random() * 2 * job.pause)
+            if wait := pauses.draw():
+                await asyncio.sleep(wait)
             began = time.perf_counter()
             try:
                 await step()  # type: ignore[misc] # an asynchronous one
@@ -138,16 +169,16 @@ async def _by_tasks(steps: Sequence[Step | BlockingStep], job: Job, report: Repo
                 _note(report, error)
             report.latencies.append(time.perf_counter() - began)
 
-    await asyncio.gather(*(client(random.Random(number)) for number in range(job.clients)))
+    await asyncio.gather(*(client(_Pauses(job, random.Random(number))) for number in range(job.clients)))
 
 
 def _by_threads(steps: Sequence[BlockingStep], job: Job, report: Report) -> None:
     waiting = iter(steps)
 
-    def client(chance: random.Random) -> None:
+    def client(pauses: _Pauses) -> None:
         for step in waiting:
-            if job.pause:
-                time.sleep(chance.random() * 2 * job.pause)
+            if wait := pauses.draw():
+                time.sleep(wait)
             began = time.perf_counter()
             try:
                 step()
@@ -156,7 +187,7 @@ def _by_threads(steps: Sequence[BlockingStep], job: Job, report: Report) -> None
             report.latencies.append(time.perf_counter() - began)
 
     with ThreadPoolExecutor(job.clients) as pool:
-        list(pool.map(client, [random.Random(number) for number in range(job.clients)]))
+        list(pool.map(client, [_Pauses(job, random.Random(number)) for number in range(job.clients)]))
 
 
 def _note(report: Report, error: Exception) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.accounting import percentile, ratio_of, spread
 from bench.budgets import Results
-from bench.load import READS, UPDATES, YCSB_A, YCSB_B, YCSB_F, Job, Mix, Report
+from bench.load import READS, UPDATES, YCSB_A, YCSB_B, YCSB_F, Job, Mix, Report, fewest_calls
 from bench.scene import Contest, Reports, Scene
 from bench.site import DIRECT, SHADOWED
 from crossfade import AsyncMigrationClient
@@ -22,7 +22,7 @@ async def race(scene: Scene, results: Results) -> None:
     for name, rounds in reports.items():
         results.tell(_DUAL, name, **_figures(rounds))
     ratio = ratio_of(rates(reports["two proxies"]), rates(reports["hand-written"]))
-    results.add("dual_write_throughput_vs_handwritten", ratio)
+    results.add("dual_write_throughput_vs_handwritten", ratio, fewest_calls(*reports.values()))
     for label, mix in _MIXES.items():
         found = await scene.compete(_contest(scene, mix, scene.effort.calls(400)), rounds=2)
         _tell_mix(results, label, found)
@@ -39,7 +39,7 @@ async def shadow(scene: Scene, results: Results) -> None:
         compared, dropped = await _counts(scene, name)
         results.tell(_SHADOW, name, compared=compared - before[name][0], dropped=dropped - before[name][1])
     ratio = ratio_of(rates(reports["shadow_100"]), rates(reports["shadow_0"]))
-    results.add("shadow_100_throughput_ratio", ratio)
+    results.add("shadow_100_throughput_ratio", ratio, calls)
 
 
 def rates(reports: list[Report]) -> list[float]:
@@ -62,6 +62,7 @@ def _figures(rounds: list[Report]) -> dict[str, float]:
         "calls_a_second": spread(rates(rounds)).median,
         "p50_ms": spread([percentile(one.latencies, 0.5) * 1000 for one in rounds]).median,
         "p99_ms": spread([percentile(one.latencies, 0.99) * 1000 for one in rounds]).median,
+        "calls_a_round": fewest_calls(rounds),
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.budgets import BUDGETS, Bound, Budget, Results
+from bench.budgets import BUDGETS, Bound, Budget, Results, Verdict
 
 LATEST = Path(__file__).parent / "results" / "latest.json"
 _SIGNS = {Bound.AT_MOST: "≤", Bound.AT_LEAST: "≥"}
@@ -20,18 +20,25 @@ _LIBRARIES = ("grpcio", "pymongo", "aiohttp", "boto3", "uvloop")
 
 def show(results: Results) -> None:
     """Print every table, the budgets last."""
-    console = Console(width=150)
+    console = Console(width=170)
     for title, rows in results.tables.items():
         console.print(_table(title, rows))
     console.print(_verdict(results))
-    missed = results.missed()
-    console.print(f"{len(BUDGETS) - len(missed)} of {len(BUDGETS)} budgets met", style="bold")
+    console.print(summary(results), style="bold")
+
+
+def summary(results: Results) -> str:
+    """How many budgets are met, what is to be said of the others, and which parts failed."""
+    counts = results.count()
+    others = [f"{counts[verdict]} {verdict.value}" for verdict in list(Verdict)[1:] if counts[verdict]]
+    failed = [f"not to its end: {name}" for name in results.failures]
+    return ", ".join([f"{counts[Verdict.MET]} of {len(BUDGETS)} budgets met", *others, *failed])
 
 
 def save(results: Results, mode: str, seconds: float) -> None:
     """Write the figures, a key for each budget at the top, to bench/results/latest.json."""
     LATEST.parent.mkdir(exist_ok=True)
-    figures: dict[str, Any] = {key: _round(found.median) for key, found in results.found.items()}
+    figures: dict[str, Any] = {key: _round(found.values.median) for key, found in results.found.items()}
     figures["budgets"] = {budget.key: _entry(results, budget) for budget in BUDGETS}
     figures["tables"] = results.tables
     figures["run"] = {
@@ -40,23 +47,25 @@ def save(results: Results, mode: str, seconds: float) -> None:
         "python": platform.python_version(),
         "machine": platform.machine(),
         "libraries": {name: version(name) for name in _LIBRARIES},
+        "failures": results.failures,
     }
     LATEST.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 def _entry(results: Results, budget: Budget) -> dict[str, Any]:
+    verdict = results.verdict_on(budget)
+    said = {"met": verdict is Verdict.MET, "verdict": verdict.value, "about": budget.about}
     if budget.key not in results.found:
-        return {"met": False, "about": budget.about}
+        return said
     found = results.found[budget.key]
-    return {
-        "value": _round(found.median),
+    return said | {
+        "value": _round(found.values.median),
         "bound": budget.bound.value,
-        "target": _round(results.targets[budget.key]),
-        "met": results.is_met(budget),
-        "low": _round(found.low),
-        "high": _round(found.high),
-        "rounds": len(found.values),
-        "about": budget.about,
+        "target": _round(found.target),
+        "low": _round(found.values.low),
+        "high": _round(found.values.high),
+        "rounds": found.rounds,
+        "calls_a_round": found.calls,
     }
 
 
@@ -73,18 +82,26 @@ def _table(title: str, rows: dict[str, dict[str, Any]]) -> Table:
 
 def _verdict(results: Results) -> Table:
     table = Table(title="budgets", title_justify="left", title_style="bold")
-    for name in ("budget", "measured", "spread", "target", "", "what it is"):
+    for name in ("budget", "measured", "spread", "rests on", "target", "", "what it is"):
         table.add_column(name, justify="left" if name in ("budget", "what it is") else "right")
     for budget in BUDGETS:
-        if budget.key not in results.found:
-            table.add_row(budget.key, "", "", "", "not measured", budget.about)
-            continue
-        found = results.found[budget.key]
-        target = f"{_SIGNS[budget.bound]} {_text(results.targets[budget.key])}"
-        mark = "[green]met[/]" if results.is_met(budget) else "[red]NOT met[/]"
-        span = f"{_text(found.low)} to {_text(found.high)}"
-        table.add_row(budget.key, _text(found.median), span, target, mark, budget.about)
+        table.add_row(budget.key, *_figures(results, budget), _mark(results, budget), budget.about)
     return table
+
+
+def _figures(results: Results, budget: Budget) -> tuple[str, str, str, str]:
+    """The figure, its spread, what it rests on, its target."""
+    found = results.found.get(budget.key)
+    if found is None:
+        return "", "", "", ""
+    span = f"{_text(found.values.low)} to {_text(found.values.high)}"
+    return _text(found.values.median), span, found.basis, f"{_SIGNS[budget.bound]} {_text(found.target)}"
+
+
+def _mark(results: Results, budget: Budget) -> str:
+    verdict = results.verdict_on(budget)
+    colour = {Verdict.MET: "green", Verdict.MISSED: "red"}.get(verdict, "yellow")
+    return f"[{colour}]{verdict.value}[/]"
 
 
 def _text(value: Any) -> str:

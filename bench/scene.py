@@ -7,14 +7,14 @@ or faster meanwhile favours nobody.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from pymongo import MongoClient
 
-from bench.contenders import Boto, Direct, Drivers, HandWritten, Wire
+from bench.contenders import Boto, Direct, Drivers, HandWritten, Nothing, Wire
 from bench.crew import Served, Worker
 from bench.documents import DOCUMENTS, QUEUED, SIZES_KB, Operation, document_of
 from bench.echo import serve
@@ -35,6 +35,10 @@ through all stream records up to the table's first, and would be slower for thos
 
 Contest: TypeAlias = Mapping[str, tuple[Worker, Job]]
 Reports: TypeAlias = Mapping[str, list[Report]]
+Between: TypeAlias = Callable[[], Awaitable[None]]
+
+
+async def _no_delay() -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +71,20 @@ class Scene:
     boto: Worker
     hand_written: Worker
     drivers: Worker
+    nothing: Worker
 
     @property
     def both(self) -> tuple[int, ...]:
         """The proxies' processes: whichever of them reconciles what was written, the work is billed."""
         return tuple(proxy.pid for proxy in self.proxies)
 
-    async def compete(self, contest: Contest, rounds: int = 0) -> Reports:
-        """Everybody's reports, a round's at the same place. Raises RuntimeError if any call failed, or if
-        more than one in a hundred left the mirror to the reconciler: these would be no dual writes.
+    async def compete(self, contest: Contest, rounds: int = 0, between: Between = _no_delay) -> Reports:
+        """Everybody's reports, a round's at the same place; `between` is awaited before each round and after
+        the last. Raises RuntimeError if any call failed, or if more than one in a hundred left the mirror to
+        the reconciler: these would be no dual writes.
         """
         before = await self._deferred()
-        reports = await compete(contest, rounds or self.effort.rounds)
+        reports = await compete(contest, rounds or self.effort.rounds, between)
         deferred = await self._deferred() - before
         if deferred * 100 > sum(report.calls for found in reports.values() for report in found):
             raise RuntimeError(f"{deferred} mirror writes were deferred: the machine is too busy to measure")
@@ -93,16 +99,18 @@ class Scene:
         return count
 
 
-async def compete(contest: Contest, rounds: int) -> Reports:
+async def compete(contest: Contest, rounds: int, between: Between = _no_delay) -> Reports:
     """See `Scene.compete`."""
     found: dict[str, list[Report]] = {name: [] for name in contest}
     for number in range(rounds):
+        await between()
         for name in list(contest)[:: -1 if number % 2 else 1]:
             worker, job = contest[name]
             report = await worker.run(job)
             if report.failures:
                 raise RuntimeError(f"{name}: {report.failures} calls failed: {report.complaint}")
             found[name].append(report)
+    await between()
     return found
 
 
@@ -138,7 +146,11 @@ async def open_scene(effort: Effort) -> AsyncIterator[Scene]:
             one,
             await enter(Worker(Wire, (first.address, second.address))),
             await enter(Worker(Wire, (echo.address,))),
-            *[await enter(Worker(make, site.places)) for make in (Direct, Boto, HandWritten, Drivers)],
+            direct=await enter(Worker(Direct, site.places)),
+            boto=await enter(Worker(Boto, site.places)),
+            hand_written=await enter(Worker(HandWritten, site.places)),
+            drivers=await enter(Worker(Drivers, site.places)),
+            nothing=await enter(Worker(Nothing)),
         )
 
 

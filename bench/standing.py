@@ -38,8 +38,8 @@ async def memory(scene: Scene, results: Results) -> None:
                 raise RuntimeError(f"{report.failures} calls failed: {report.complaint}")
             sizes.append(resident_mb(proxy.pid))
             results.tell(_MEMORY, "resident", **{f"{part * (number + 1)}": sizes[-1]})
-    results.add("memory_per_process_mb", spread([max(sizes)]))
-    results.add("memory_growth_mb", spread([sizes[-1] - sizes[_PARTS // 2 - 1]]))
+    results.add("memory_per_process_mb", spread([max(sizes)]), part * _PARTS)
+    results.add("memory_growth_mb", spread([sizes[-1] - sizes[_PARTS // 2 - 1]]), part * _PARTS)
 
 
 async def start(scene: Scene, results: Results) -> None:
@@ -48,4 +48,4 @@ async def start(scene: Scene, results: Results) -> None:
     for _ in range(scene.effort.rounds):
         async with scene.site.proxy(scene.site.directory / "collections.yaml", "control") as proxy:
             found.append(proxy.started)
-    results.add("startup_seconds", spread(found))
+    results.add("startup_seconds", spread(found), calls=0)
