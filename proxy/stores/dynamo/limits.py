@@ -57,7 +57,9 @@ class DynamoLimits:
     def check(self, key: Key, document: Document) -> None:
         """Raises BadRequest naming the field: size, depth, key length or the type of an index field."""
         fields = document.fields
-        self._check_key(key)
+        if any(map(self._is_long, key.values)):
+            self._codec.layout.key_item(key)
+            self._check_indexes(fields)
         for name, kind in self._index_fields:
             if name in fields and (typed(kind, fields[name]) is None or self._is_long(fields[name])):
                 self._check_indexes(fields)
@@ -75,15 +77,13 @@ class DynamoLimits:
         """
         return self._widening.is_bounded(update)
 
-    def _check_key(self, key: Key) -> None:
-        if any(map(self._is_long, key.values)):
-            self._codec.layout.key_item(key)
-
     def _check_indexes(self, fields: Fields) -> None:
+        """Each by its own limits: one attribute may be the partition of one and the sort key of another, and
+        DynamoDB minds it even where the rest of the index is absent."""
         for index in self._collection.indexes:
             index_values(index, fields)
-        for part in self._codec.layout.parts.values():
-            part.encode_from(fields)
+            for part in filter(None, self._codec.layout.parts_of(index)):
+                part.encode_from(fields)
 
     def _surely_fits(self, document: Document) -> bool:
         most = most_bytes(document)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import replace
 from typing import Any
 
 import bson
@@ -11,6 +12,7 @@ import orjson
 import pytest
 from bson import Binary, DatetimeMS, Decimal128, Int64, MinKey, ObjectId, Regex, Timestamp
 
+from proxy.core.collection import Index, IndexKind, KeyField
 from proxy.core.document import Document
 from proxy.core.errors import BadRequest, Reason
 from proxy.core.keys import Key
@@ -152,6 +154,51 @@ def test_keys_have_a_length() -> None:
     assert (refused.reason, refused.field) == (Reason.KEY_TOO_LONG, "webtask_name")
     refused = refusal(document(), Key(("a/" * 700, "b", "c")))
     assert (refused.reason, refused.field) == (Reason.KEY_TOO_LONG, "deployment_key")
+
+
+def keyed(*indexes: Index) -> DynamoLimits:
+    """Of a collection keyed by `tenant` and `name`, each a part of its own."""
+    key = Index("key", IndexKind.TABLE, (KeyField("tenant"),), (KeyField("name"),), "tenant", "name")
+    return DynamoLimits(replace(WEBTASKS, key=key, indexes=indexes))
+
+
+def by(partition: str, sort: str) -> Index:
+    name = f"by_{partition}"
+    return Index(name, IndexKind.GLOBAL, (KeyField(partition),), (KeyField(sort),), partition, sort)
+
+
+BY_BOTH = Index(
+    "by_both",
+    IndexKind.GLOBAL,
+    (KeyField("owner"),),
+    (KeyField("tenant"), KeyField("name")),
+    "owner",
+    "place",
+)
+LONG = "x" * 1_500
+"""Within the limit of a partition key, and not of a sort key."""
+
+
+@pytest.mark.parametrize(
+    ("indexes", "fields", "culprit"),
+    [
+        ((by("owner", "tenant"),), {"tenant": LONG, "owner": "o"}, "tenant"),
+        ((BY_BOTH,), {"tenant": "x" * 700, "name": "y" * 700, "owner": "o"}, "tenant"),
+        ((by("owner", "at"), by("place", "owner")), {"owner": LONG, "place": "p", "at": "a"}, "owner"),
+        ((by("owner", "at"), by("place", "owner")), {"owner": "o", "place": "x" * 2_049, "at": "a"}, "place"),
+    ],
+    ids=["a key field", "several key fields", "a field of two indexes", "its own limit"],
+)
+def test_a_key_has_the_length_of_each_index_that_it_is_part_of(
+    indexes: tuple[Index, ...], fields: dict[str, Any], culprit: str
+) -> None:
+    fields = {"tenant": "t", "name": "n", **fields}
+    key = Key((fields["tenant"], fields["name"]))
+    with pytest.raises(BadRequest) as caught:
+        keyed(*indexes).check(key, Document(fields))
+    assert (caught.value.reason, caught.value.field) == (Reason.KEY_TOO_LONG, culprit)
+    keyed(by("at", "live")).check(key, Document(fields))  # another index does not mind
+    keyed(by("tenant", "at")).check(key, Document(fields))
 
 
 def test_a_name_has_a_length() -> None:
