@@ -73,6 +73,7 @@ class Reconciler:
         self._wake = asyncio.Event()
         self._lease = Lease(site.control, f"reconciler/{site.name}", site.replica, LEASE)
         self._attend_until = 0.0
+        self._takes_turns = False
         self._gaps = 0
         self._secured: tuple[int, float] | None = None  # the epoch, and when
 
@@ -215,6 +216,11 @@ class Reconciler:
     async def _keep_tip(self) -> None:
         """Save a position that is older than any publication still to come: the stage is read after it."""
         site = self._site
+        if not self._takes_turns:
+            self._takes_turns = True
+            if place_in(await site.control.job(site.name, KIND), StoreName.MONGODB):
+                await self._rest_between_tips()  # all collections start at once, and this one can wait
+                return
         position = await site.feeds[StoreName.MONGODB].tip()
         flag = await site.control.flag(site.name)
         if flag.stage is not Stage.MONGO_ONLY:  # published, and the door is about to learn of it

@@ -113,6 +113,37 @@ async def test_many_collections_take_fewer_positions_and_follow_as_soon_as_they_
         await until(lambda: reconciler.status().following is StoreName.MONGODB)
 
 
+async def test_who_starts_where_a_position_is_kept_takes_none_at_once() -> None:
+    yard = Yard(Stage.MONGO_ONLY)
+    await yard.open()
+    async with running(yard):
+        await until(lambda: is_saved(yard))
+    kept = await feed_job(yard)
+    async with running(yard, "r2", collections=100_000) as reconciler:  # a position is due in an hour
+        await until(lambda: reconciler.status().is_leading)
+        await asyncio.sleep(10 * module.TIP)
+        assert await feed_job(yard) == kept
+        await yard.publish(Stage.MONGO_PRIMARY)
+        yard.mongo.put(key(), record((EPOCH, 3)))
+        reconciler.wake()
+        assert await reconciler.drain(5)
+        assert yard.bench().differences() == []
+
+
+async def test_a_kept_position_is_renewed_when_its_turn_comes() -> None:
+    yard = Yard(Stage.MONGO_ONLY)
+    await yard.open()
+    async with running(yard):
+        await until(lambda: is_saved(yard))
+    kept = await feed_job(yard)
+
+    async def is_renewed() -> bool:
+        return await feed_job(yard) != kept
+
+    async with running(yard, "r2"):
+        await until(is_renewed)
+
+
 async def test_nothing_falls_between_mongo_only_and_the_publication_of_a_mirror() -> None:
     yard = Yard(Stage.MONGO_ONLY)
     await yard.open()
