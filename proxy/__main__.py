@@ -125,6 +125,13 @@ async def work(config: ProxyConfig) -> None:
 async def serve(config: ProxyConfig) -> None:
     """Serve until SIGTERM or SIGINT, then drain."""
     gc.disable()  # while everything is made that lives for ever: nothing of it is garbage
+    try:
+        await _serve(config)
+    finally:
+        gc.enable()  # a start that failed has not
+
+
+async def _serve(config: ProxyConfig) -> None:
     from proxy.gates import kept_fresh, open_gates
     from proxy.wiring import build
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,12 @@ def test_a_wrong_setting_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> 
     assert main(["serve", "--listen", "nonsense"]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("proxy: --listen must be host:port")
+
+
+def test_a_start_that_fails_leaves_the_garbage_collector_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--collections", "nowhere.yaml"]) == 2
+    assert "nowhere.yaml" in capsys.readouterr().err
+    assert gc.isenabled()
 
 
 def test_plan_loads_no_driver_and_nothing_loads_telemetry_that_is_off() -> None:
