@@ -76,11 +76,13 @@ async def test_a_global_index_is_added_later(addresses: Addresses, unique_name: 
     async with open_dynamodb(addresses) as dynamodb, opened(dynamodb.address) as stores:
         earlier = stores.collection(replace(collection, indexes=(WORK_QUEUE,)))
         await earlier.prepare()
-        await earlier.write(Insert(key("a"), job("a", owner="me", due_at=1)), stamp())
-        (line,) = await stores.collection(collection).prepare()
-        assert "by_owner" in line
-        assert len((await describe(stores, collection))["GlobalSecondaryIndexes"]) == 1
-        await stores.transport.call("DeleteTable", {"TableName": unique_name})
+        try:
+            await earlier.write(Insert(key("a"), job("a", owner="me", due_at=1)), stamp())
+            (line,) = await stores.collection(collection).prepare()
+            assert "by_owner" in line
+            assert len((await describe(stores, collection))["GlobalSecondaryIndexes"]) == 1
+        finally:
+            await stores.transport.call("DeleteTable", {"TableName": unique_name})
 
 
 async def test_a_stream_is_switched_on_later(stores: DynamoStores, collection: Collection) -> None:
