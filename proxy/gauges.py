@@ -102,7 +102,8 @@ class Gauges:
             yield from _breaker(name, lane.mirror.breaker.state)
             yield from _queues(name, lane, self._of.reporters[name])
         for name, reconciler in self._of.reconcilers.items():
-            yield from _feed(name, reconciler)
+            if self._of.doors[name].published.stage.mirror is not None:
+                yield from _feed(name, reconciler)
         for pool in self._of.pools():
             yield from _pool(pool)
 
@@ -153,7 +154,8 @@ def _queues(name: str, lane: Lane, reporter: Reporter) -> Iterator[Reading]:
 
 
 def _feed(name: str, reconciler: Reconciler) -> Iterator[Reading]:
-    """Of a feed that another replica follows only that can be said."""
+    """Of a feed that another replica follows only that can be said; without a mirror none is followed, and
+    a lease is taken by the way."""
     status = reconciler.status()
     yield reading("crossfade.feed.leading", int(status.is_leading), collection=name)
     if status.is_leading and status.lag:

@@ -152,7 +152,8 @@ METRICS = (
     _gauge(
         "crossfade.feed.leading",
         ("collection",),
-        "1 on the replica whose reconciler follows the collection's feed, 0 on the others.",
+        "1 on the replica whose reconciler follows the collection's feed, 0 on the others; "
+        "not told without a mirror.",
     ),
     _gauge(
         "crossfade.feed.lag",

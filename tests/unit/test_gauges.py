@@ -95,6 +95,16 @@ async def test_the_replica_that_follows_the_feed_tells_its_lag() -> None:
         assert signals.said("crossfade.feed.gap") == {(): 0}
 
 
+@pytest.mark.parametrize("stage", [Stage.MONGO_ONLY, Stage.DYNAMO_ONLY])
+async def test_without_a_mirror_nobody_is_said_to_follow_a_feed(stage: Stage) -> None:
+    """Though replicas may hold the lease, one after another, for longer than it is granted."""
+    signals = Listener()
+    async with world(Stage.MONGO_PRIMARY, signals=signals) as here:
+        await until(lambda: signals.said("crossfade.feed.leading") == {(): 1})
+        await here.publish(stage)
+        await until(lambda: signals.said("crossfade.feed.leading") == {})
+
+
 async def test_what_replicas_share_is_kept_fresh() -> None:
     signals = Listener()
     async with world(Stage.MONGO_PRIMARY, signals=signals) as here:
