@@ -169,15 +169,23 @@ class App:
             async with slots:
                 return await self._prepare_both(stages.get(name, Stage.MONGO_ONLY), stores)
 
-        done = await asyncio.gather(*(prepare(*each) for each in self.parts.stores.items()))
-        return [line for lines in done for line in lines]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(prepare(*each)) for each in self.parts.stores.items()]
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        return [line for task in tasks for line in task.result()]
 
     async def _prepare_both(self, stage: Stage, stores: Stores) -> tuple[str, ...]:
         primary, other = stores[stage.primary], stores[stage.primary.other]
         if stage is Stage.DYNAMO_ONLY:
             return await primary.prepare()
-        done, others = await asyncio.gather(primary.prepare(), self._prepare_other(other))
-        return done + others
+        mirror = asyncio.create_task(self._prepare_other(other))
+        try:
+            return await primary.prepare() + await mirror
+        finally:  # where the primary refuses, its error counts; nothing goes on behind it
+            mirror.cancel()
+            await asyncio.gather(mirror, return_exceptions=True)
 
     async def _prepare_other(self, store: CollectionStore) -> tuple[str, ...]:
         try:
