@@ -16,6 +16,9 @@ from proxy.core.flag import Job
 from proxy.core.stage import StoreName
 
 KIND = "feed"
+RECENT = 600.0
+"""Seconds for which a position from before an adoption is good for the changes that follow an aborted one: by
+then what was adopted has been looked at again, and the feed is still read up soon."""
 RUNNING, FAILED = "running", "failed"
 
 
@@ -46,6 +49,16 @@ class Health:
 def secured_kind(store: StoreName) -> str:
     """The kind of job that keeps a position in the feed of a store that may become the primary."""
     return f"{KIND}.{store.value}"
+
+
+def adopted_kind(store: StoreName) -> str:
+    """The kind of job that keeps a position in a mirror's feed from before anything was adopted there."""
+    return f"{secured_kind(store)}.adopted"
+
+
+def is_recent(adopted: Job, now: int) -> bool:
+    """Whether what was adopted behind this position may still wait for its second look."""
+    return now - adopted.updated_at < RECENT * 1000
 
 
 def place_in(job: Job | None, store: StoreName) -> Place | None:
@@ -84,7 +97,10 @@ def feed_job(
     )
 
 
-def secured_job(collection: str, epoch: int, store: StoreName, position: str, now: int) -> Job:
+def secured_job(
+    collection: str, epoch: int, store: StoreName, position: str, now: int, *, is_adopted: bool = False
+) -> Job:
     """A position taken in the feed of a store before it becomes the primary."""
     place = Place(store, position, position).to_text()
-    return Job(collection, secured_kind(store), "secured", epoch, now, now, {}, place)
+    kind = adopted_kind(store) if is_adopted else secured_kind(store)
+    return Job(collection, kind, "secured", epoch, now, now, {}, place)

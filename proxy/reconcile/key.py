@@ -18,7 +18,7 @@ from proxy.core.exchange import ApplyResult, ApplyStatus
 from proxy.core.keys import Key
 from proxy.core.ports import Clock, CollectionStore
 from proxy.core.stage import StoreName
-from proxy.core.version import Record, Stamp, Version
+from proxy.core.version import RING, Record, Stamp, Version
 from proxy.faultpoint import faultpoint
 from proxy.reconcile.quarantine import Quarantine
 from proxy.reconcile.rule import Action, Cause, decide, explain, floor_of, newest_epoch
@@ -27,6 +27,8 @@ READ_SIZE = 200
 """Keys that are read from a store at once."""
 CONCURRENCY = 24
 """Keys of one call that are written at the same time."""
+SECOND_LOOK = 1000
+"""Milliseconds until an adopted key is looked at again. It is settled only when the change is over."""
 ROUNDS = 8
 """Looks at a key whose records keep changing under us, before the caller is told so."""
 
@@ -35,13 +37,15 @@ ROUNDS = 8
 class Pair:
     """The two stores of one collection in the roles of one published stage.
 
-    `grace` is how many seconds MongoDB as primary keeps a tombstone that the mirror holds.
+    `grace` is how many seconds MongoDB as primary keeps a tombstone that the mirror holds. `is_changing` says
+    that the primary is about to change, so that its fence may already refuse our epoch.
     """
 
     primary: CollectionStore
     mirror: CollectionStore
     epoch: int
     grace: float = 0.0
+    is_changing: bool = False
 
 
 class Result(Enum):
@@ -51,6 +55,9 @@ class Result(Enum):
     CONFIRMED = "confirmed"  # the mirror took this write from this replica: nothing was read
     APPLIED = "applied"
     STAMPED = "stamped"
+    ADOPTED = (
+        "adopted"  # the fence lets the primary take no version from us any more: the mirror alone has it
+    )
     BURIED = "buried"
     PURGED = "purged"
     WAITING = "waiting"  # both are tombstones, and MongoDB's may not go yet
@@ -68,7 +75,8 @@ _AGAIN = frozenset((Result.CONTENDED, Result.UNREACHED, Result.OVERTAKEN))
 class Outcome:
     """What became of one key; `primary` and `mirror` are the records that were last read.
 
-    `due_at`: when (milliseconds since 1970) to call again because MongoDB's tombstone may go then, else 0.
+    `due_at`: when (milliseconds since 1970) to call again, else 0: because MongoDB's tombstone may go then,
+    or because the primary lacks the version that the mirror has, and gets it if the change was aborted.
     `reason`: a sentence, for QUARANTINED and UNREACHED.
     """
 
@@ -214,10 +222,28 @@ class _Worker:
         await faultpoint("reconcile.before_restamp")
         stamp = self._stamp()
         floor = max(floor_of(look.mirror), look.primary.version.revision, stamp.seed)
-        stamped = await self._pair.primary.restamp(look.primary, stamp, floor)
+        try:
+            stamped = await self._pair.primary.restamp(look.primary, stamp, floor)
+        except Fenced:
+            if not self._pair.is_changing:
+                raise
+            return await self._adopt(look, look.primary, stamp, floor)
+        return await self._pass_on(look, stamped, Result.STAMPED)
+
+    async def _adopt(self, look: _Look, seen: Record, stamp: Stamp, floor: int) -> Outcome:
+        """The fence is up, so what the primary holds under our epoch changes no more, unless it goes."""
+        [held] = await self._pair.primary.get([look.key])
+        if held is None or not held.is_same_write(seen):
+            return look.end(Result.CONTENDED)
+        ops = (*held.ops, stamp.op)[-RING:]
+        adopted = replace(held, version=Version(stamp.epoch, floor + 1), op=stamp.op, ops=ops)
+        return await self._pass_on(look, adopted, Result.ADOPTED)
+
+    async def _pass_on(self, look: _Look, stamped: Record | None, result: Result) -> Outcome:
+        """Mirror what has got a version from us; None where the primary has moved meanwhile."""
         if stamped is None:
             return look.end(Result.CONTENDED)
-        outcome = await self._mirror(look, stamped, Result.STAMPED)
+        outcome = await self._mirror(look, stamped, result)
         return await self._prove(outcome, stamped) if outcome.cause is Cause.BYPASS else outcome
 
     async def _bury(self, look: _Look) -> Outcome:
@@ -246,7 +272,8 @@ class _Worker:
             result = Result.EQUAL if result is Result.APPLIED else result
         elif applied.status is not ApplyStatus.APPLIED:
             return look.end(Result.CONTENDED)  # the mirror moved: the next look judges what it holds now
-        return look.end(result, due_at=self._purge_time(record))
+        due_at = self._clock.now() + SECOND_LOOK if result is Result.ADOPTED else self._purge_time(record)
+        return look.end(result, due_at=due_at)
 
     def _purge_time(self, record: Record) -> int:
         """When MongoDB as primary may let go of a tombstone that the mirror holds; 0 for anything else."""
@@ -291,4 +318,4 @@ def _tombstone(look: _Look, stamp: Stamp) -> Record:
     revision = max(floor_of(look.mirror) + 1, stamp.seed)
     ops = look.mirror.ops if look.mirror else ()
     version = Version(stamp.epoch, revision)
-    return Record(look.key, version, stamp.op, (*ops, stamp.op)[-8:], None, deleted_at=stamp.now)
+    return Record(look.key, version, stamp.op, (*ops, stamp.op)[-RING:], None, deleted_at=stamp.now)

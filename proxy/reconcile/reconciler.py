@@ -25,8 +25,10 @@ from proxy.reconcile.checkpoint import (
     KIND,
     Health,
     Place,
+    adopted_kind,
     feed_job,
     health_of,
+    is_recent,
     place_in,
     secured_job,
     secured_kind,
@@ -269,7 +271,7 @@ class Reconciler:
         place = place_in(job, store)
         health = health_of(job, site.clock.now())
         if place is None:
-            place = place_in(await site.control.job(site.name, secured_kind(store)), store)
+            place = await self._secured_place(published)
         if place is None:
             place, health = await self._begin_anew(published, job, health)
         pair = site.pair(published)
@@ -279,6 +281,15 @@ class Reconciler:
         follower = Follower(site.feeds[store], place.applied, purged, settler.settle, site.clock)
         counts = Counter(job.counts if job else {})
         return Pass(published, follower, settler, health, counts, counts["bypass_at"])
+
+    async def _secured_place(self, published: Published) -> Place | None:
+        """In the feed of a store that has just become the primary: before the change that made it so, and
+        before anything that was adopted in that change."""
+        control, name, store = self._site.control, self._site.name, published.stage.primary
+        adopted = await control.job(name, adopted_kind(store))
+        if adopted and (adopted.epoch == published.epoch - 1 or is_recent(adopted, self._site.clock.now())):
+            return place_in(adopted, store)
+        return place_in(await control.job(name, secured_kind(store)), store)
 
     async def _begin_anew(
         self, published: Published, job: Job | None, health: Health

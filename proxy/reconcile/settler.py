@@ -17,6 +17,7 @@ from proxy.core.confirmed import Write
 from proxy.core.errors import CrossfadeError
 from proxy.core.finding import Finding, identify
 from proxy.core.keys import Key
+from proxy.reconcile.checkpoint import adopted_kind, is_recent, secured_job
 from proxy.reconcile.key import Outcome, Pair, Result, reconcile
 from proxy.reconcile.quarantine import Quarantine
 from proxy.reconcile.rule import Cause
@@ -61,6 +62,7 @@ class Settler:
         self.counts: Counter[str] = Counter()
         self.bypass_at = 0
         self.quarantined = 0
+        self._adopts_in = 0  # the epoch for which a position is kept
 
     async def settle(self, keys: Sequence[Key], is_fresh: bool, told: Told = NOTHING_TOLD) -> list[Outcome]:
         """The final outcome of every key but the canary's. Raises Superseded.
@@ -77,16 +79,16 @@ class Settler:
         arrived = await self._arrived([key for key in waiting if key in told.written], told)
         ended |= {outcome.key: outcome for outcome in arrived}
         await self._note([*sure, *arrived], told)
-        waiting, pause = [key for key in waiting if key not in ended], 0.0
+        waiting, pause, pair = [key for key in waiting if key not in ended], 0.0, self._pair
         while waiting:
-            outcomes = await self._try(waiting, is_fresh)
+            outcomes = await self._try(waiting, pair, is_fresh)
             final = [outcome for outcome in outcomes if outcome.is_final]
             await self._note(final, told)
             ended |= {outcome.key: outcome for outcome in final}
             waiting = [key for key in waiting if key not in ended]
             pause = 0.005 if final else min(LONGEST_PAUSE, pause * 2 or 0.01)
             if waiting:
-                await self._learn(outcomes)
+                pair = await self._learn(outcomes, may_adopt=is_fresh)
                 await asyncio.sleep(pause)
         return list(ended.values())
 
@@ -105,28 +107,55 @@ class Settler:
         pairs = zip(keys, found, strict=True)
         return [Outcome(key, Result.EQUAL) for key, write in pairs if write == told.written[key]]
 
-    async def _try(self, keys: Sequence[Key], is_fresh: bool) -> list[Outcome]:
+    async def _try(self, keys: Sequence[Key], pair: Pair, is_fresh: bool) -> list[Outcome]:
         try:
             return await reconcile(
-                keys, self._pair, self._site.clock, is_fresh=is_fresh, quarantine=self._quarantine
+                keys, pair, self._site.clock, is_fresh=is_fresh, quarantine=self._quarantine
             )
         except CrossfadeError as error:
             _log.warning("reconciling %s is waiting for a store: %s", self._site.name, error)
             return []
 
-    async def _learn(self, outcomes: Sequence[Outcome]) -> None:
-        """Take up a newer epoch where one is in the way, but none before it is published: the next primary
-        will write under it, and what an old pass stamped with it could come late and stand above that."""
+    async def _learn(self, outcomes: Sequence[Outcome], *, may_adopt: bool) -> Pair:
+        """With what to go on. A newer epoch that is in the way is taken up, but none before it is published:
+        the next primary will write under it, and what an old pass stamped with it could come late and stand
+        above that. While the primary changes, what just happened is not to wait for the end of the change."""
         if all(outcome.result is not Result.OVERTAKEN for outcome in outcomes):
-            return
+            return self._pair
         try:
             flag = await self._site.control.flag(self._site.name)
         except CrossfadeError as error:
             _log.warning("reconciling %s is waiting for its flag: %s", self._site.name, error)
-            return
+            return self._pair
         if flag.stage.primary is not self._pair.primary.store or flag.stage.mirror is None:
             raise Superseded
         self._pair = replace(self._pair, epoch=max(flag.epoch, self._pair.epoch))
+        is_changing = may_adopt and flag.holds_writes and flag.epoch == self._pair.epoch
+        return replace(self._pair, is_changing=is_changing and await self._may_adopt(flag.epoch))
+
+    async def _may_adopt(self, epoch: int) -> bool:
+        """Once a position is kept in the mirror's feed from before all that is adopted: what MongoDB has no
+        version for is looked at again when the mirror is the primary. False where that fails."""
+        if self._adopts_in != epoch:
+            try:
+                await self._keep_position(epoch)
+            except CrossfadeError as error:
+                _log.warning("reconciling %s adopts nothing yet: %s", self._site.name, error)
+                return False
+            self._adopts_in = epoch
+        return True
+
+    async def _keep_position(self, epoch: int) -> None:
+        """The feed's tip comes first: whoever then finds no position kept has one from before the first that
+        is adopted. One from a change that was aborted just now is kept on, for what was adopted then."""
+        site, store = self._site, self._pair.mirror.store
+        position = await site.feeds[store].tip()
+        kept, now = await site.control.job(site.name, adopted_kind(store)), site.clock.now()
+        if kept is None or not is_recent(kept, now):
+            job = secured_job(site.name, epoch, store, position, now, is_adopted=True)
+            await site.control.save_job(job)
+        elif kept.epoch != epoch:
+            await site.control.save_job(replace(kept, epoch=epoch))
 
     async def _note(self, outcomes: Sequence[Outcome], told: Told) -> None:
         signals, name = self._site.signals, self._site.name

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -256,6 +257,49 @@ async def test_nothing_is_stamped_above_a_newer_epoch(primary: Record | None) ->
     bench.put(primary, newer)
     assert (await settle(bench)).result is Result.OVERTAKEN
     assert bench.held() == (primary, newer)
+
+
+async def test_what_changed_until_the_very_fence_is_adopted_as_it_is_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench()
+    bench.put(record((EPOCH, 3)), record((EPOCH, 3), 9))
+    restamp = bench.primary.restamp
+
+    async def late(*given: Any) -> Record | None:
+        bench.bypass("k", 2)
+        bench.primary.table.fence = EPOCH + 1
+        return await restamp(*given)
+
+    monkeypatch.setattr(bench.primary, "restamp", late)
+    pair = replace(bench.pair, is_changing=True)
+    [outcome] = await reconcile([key()], pair, bench.clock, is_fresh=True)
+    ours, theirs = bench.held()
+    assert outcome.result is Result.ADOPTED and outcome.due_at
+    assert ours is not None and ours.version == (EPOCH, 3)
+    assert theirs is not None and theirs.version.epoch == EPOCH and theirs.version > ours.version
+    assert theirs.document == ours.document == record(content=2).document
+
+
+@pytest.mark.parametrize("left", [None, record((EPOCH + 1, 4), 5)], ids=["gone", "written by a newer epoch"])
+async def test_what_is_no_more_what_was_seen_is_not_adopted(
+    left: Record | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench()
+    bench.put(record(content=2), None)
+    restamp = bench.primary.restamp
+
+    async def late(*given: Any) -> Record | None:
+        bench.primary.table.fence = EPOCH + 1
+        bench.primary.table.put(key(), left)
+        return await restamp(*given)
+
+    monkeypatch.setattr(bench.primary, "restamp", late)
+    pair = replace(bench.pair, is_changing=True)
+    [outcome] = await reconcile([key()], pair, bench.clock, is_fresh=True)
+    theirs = bench.held()[1]
+    assert outcome.result is (Result.OVERTAKEN if left else Result.BURIED)
+    assert theirs is None or theirs.is_tombstone
 
 
 async def test_a_tombstone_of_mongodb_goes_after_its_grace() -> None:

@@ -432,6 +432,110 @@ async def test_an_epoch_is_stamped_only_once_it_is_published() -> None:
         assert yard.bench().differences() == []
 
 
+async def begin_change(yard: Yard, target: Stage) -> None:
+    flag = await yard.control.flag("jobs")
+    change = Change("c", target, "a", "r", 0, "r1", 0)
+    assert await yard.control.swap(flag, flag.begin(change))
+
+
+@pytest.mark.parametrize("end", [Stage.DYNAMO_PRIMARY, Stage.MONGO_PRIMARY], ids=["published", "aborted"])
+async def test_what_bypassing_writers_did_just_before_the_fence_does_not_hold_up_a_drain(
+    yard: Yard, end: Stage
+) -> None:
+    """MongoDB takes no version for it any more, so only DynamoDB has one until the change is over."""
+    bench = yard.bench()
+    bench.put(record((EPOCH, 3)), record((EPOCH, 3)))
+    async with running(yard) as reconciler:
+        await until(lambda: is_saved(yard))
+        await begin_change(yard, Stage.DYNAMO_PRIMARY)
+        yard.mongo.fence = EPOCH + 1
+        bench.bypass("k", 2)
+        bench.bypass("new", 7)
+        assert await reconciler.drain(5)
+        ours, theirs = bench.held("new")
+        assert ours is not None and ours.is_legacy
+        assert theirs is not None and theirs.document == ours.document
+        assert theirs.version.epoch == EPOCH
+        await yard.publish(end)
+        await until(lambda: bench.differences() == [])
+        assert {one.version.epoch for name in ("k", "new") for one in bench.held(name) if one} == {EPOCH + 1}
+
+
+async def test_what_was_adopted_is_not_forgotten_by_a_restart(yard: Yard) -> None:
+    """The position that a next process goes on from stays before it until the change is over."""
+    bench = yard.bench()
+    async with running(yard) as reconciler:
+        await until(lambda: is_saved(yard))
+        await begin_change(yard, Stage.DYNAMO_PRIMARY)
+        yard.mongo.fence = EPOCH + 1
+        bench.bypass("new", 7)
+        assert await reconciler.drain(5)
+        handled = (await feed_job(yard)).updated_at
+        await until(lambda: is_saved_after(yard, handled))
+    await yard.publish(Stage.MONGO_PRIMARY)
+    async with running(yard, "r2"):
+        await until(lambda: bench.differences() == [])
+
+
+async def test_what_was_adopted_is_looked_at_by_the_next_primary_whoever_drains_last(yard: Yard) -> None:
+    """Another coordinator secures its own position in DynamoDB's feed, after what was adopted there."""
+    bench = yard.bench()
+    async with running(yard) as reconciler:
+        await until(lambda: is_saved(yard))
+        await begin_change(yard, Stage.DYNAMO_PRIMARY)
+        yard.mongo.fence = EPOCH + 1
+        bench.bypass("new", 7)
+        handled = yard.clock.now()
+        assert await reconciler.drain(5)
+        await until(lambda: is_saved_after(yard, handled))
+    assert await yard.control.acquire_lease("reconciler/jobs", "somebody", 60)
+    async with running(yard, "r2") as successor:
+        assert await successor.drain(5)
+    await yard.control.release_lease("reconciler/jobs", "somebody")
+    await yard.publish(Stage.DYNAMO_PRIMARY)
+    async with running(yard, "r3"):
+        await until(lambda: bench.differences() == [])
+    assert {one.version.epoch for one in bench.held("new") if one} == {EPOCH + 1}
+
+
+async def test_what_was_adopted_in_a_change_that_was_aborted_is_looked_at_after_the_next(yard: Yard) -> None:
+    """Nobody was there between the two, so MongoDB never got its version."""
+    bench = yard.bench()
+    async with running(yard) as reconciler:
+        await until(lambda: is_saved(yard))
+        await begin_change(yard, Stage.DYNAMO_PRIMARY)
+        yard.mongo.fence = EPOCH + 1
+        bench.bypass("old", 7)
+        assert await reconciler.drain(5)
+    await yard.publish(Stage.MONGO_PRIMARY)
+    await begin_change(yard, Stage.DYNAMO_PRIMARY)
+    yard.mongo.fence = EPOCH + 2
+    assert await yard.control.acquire_lease("reconciler/jobs", "somebody", 60)
+    async with running(yard, "r2") as reconciler:
+        await until(lambda: yard.door.published.epoch == EPOCH + 1)
+        bench.bypass("new", 8)
+        assert await reconciler.drain(5)
+    await yard.control.release_lease("reconciler/jobs", "somebody")
+    await yard.publish(Stage.DYNAMO_PRIMARY)
+    async with running(yard, "r3"):
+        await until(lambda: bench.differences() == [])
+
+
+async def test_nothing_is_adopted_without_a_change_of_the_primary(yard: Yard) -> None:
+    """A fence higher than what is published, as after a publisher died: its epoch is waited for."""
+    bench = yard.bench()
+    async with running(yard) as reconciler:
+        await until(lambda: is_saved(yard))
+        yard.mongo.fence = EPOCH + 1
+        bench.bypass("new", 7)
+        assert not await reconciler.drain(0.2)
+        assert bench.held("new")[1] is None
+
+
+async def is_saved_after(yard: Yard, moment: int) -> bool:
+    return (await feed_job(yard)).updated_at > moment
+
+
 async def test_tombstones_leave_mongodb_also_after_a_restart(yard: Yard) -> None:
     async with running(yard) as reconciler:
         await until(lambda: is_saved(yard))
