@@ -35,8 +35,8 @@ SECTIONS: dict[str, Section] = {
     "clients": growth.clients,
     "sizes": growth.sizes,
     "start": standing.start,
-    "memory": standing.memory,
     "collections": growth.collections,
+    "memory": standing.memory,  # the last: DynamoDB Local keeps the stream records of all those calls
 }
 
 

@@ -101,7 +101,7 @@ class _Copy:
         pause = 0.05
         while True:
             try:
-                return await self._pair.mirror.apply(record, is_metered=True)
+                return await self._pair.mirror.apply(record, is_metered=self._pacing.asks())
             except Overloaded:
                 self._pacing.throttle()
             except CrossfadeError:

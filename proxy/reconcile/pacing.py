@@ -182,6 +182,8 @@ LOOK = 0.5
 """Seconds after which whoever waits for a budget looks at its limit again."""
 CRAWL = 0.25
 """Seconds that each document, or each batch that is read, waits while clients need the replica."""
+SELDOM = 16
+"""One write in so many tells what it took where nothing is limited: telling takes the store its time."""
 
 
 def _never() -> bool:
@@ -210,6 +212,7 @@ class Pacing:
         self.window = window or Window()
         self.throttled = 0
         self._factor = 1.0  # units that a document takes over those of its BSON
+        self._writes = 0
 
     async def enter(self, size: int) -> float:
         """Wait until a document of `size` bytes may be written; the units that were paid for it."""
@@ -220,6 +223,12 @@ class Pacing:
         await self.units.wait_for(place)
         await self.window.enter()
         return units
+
+    def asks(self) -> bool:
+        """Whether the next write is to tell what it takes: under a limit each is, so that what is spent is
+        known to the unit; else a few, to know what documents take once the store throttles."""
+        self._writes += 1
+        return self.units.limit is not None or self._writes % SELDOM == 1
 
     def leave(self, size: int, paid: float, took: float, seconds: float | None) -> None:
         """It was written for `took` units (0: the store did not tell) within `seconds`."""

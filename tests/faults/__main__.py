@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import uvloop
 
-from proxy.embedded.stores import open_stores
 from tests.faults.programme import SCENARIOS
 from tests.faults.scenario import Scenario, Theatre
 from tests.faults.verdict import Verdict
@@ -21,16 +20,14 @@ HEAD = f"{'fault':<54} {'acknowledged':>12} {'unknown':>8} {'lost':>5} {'longest
 
 async def run(words: Sequence[str]) -> int:
     chosen = chosen_by(words)
-    verdicts = []
-    async with open_stores() as stores:
-        theatre = Theatre(stores)
-        print(HEAD, flush=True)
-        try:
-            for scenario in chosen:
-                verdicts.append(await theatre.play(scenario))
-                print(row(verdicts[-1]), flush=True)
-        finally:
-            await theatre.close()
+    verdicts, theatre = [], Theatre()
+    print(HEAD, flush=True)
+    try:
+        for scenario in chosen:
+            verdicts.append(await theatre.play(scenario))
+            print(row(verdicts[-1]), flush=True)
+    finally:
+        await theatre.close()
     return summarise(verdicts)
 
 

@@ -16,13 +16,17 @@ from crossfade import Stage
 from examples.demo.stack import ROOT
 from proxy.embedded.addresses import Origin
 from proxy.embedded.mongod import ReplicaSet
-from proxy.embedded.stores import Store, Stores
+from proxy.embedded.stores import Store, Stores, open_stores
 from tests.faults.looks import written
 from tests.faults.site import JOBS, TASKS, Site, open_site
 from tests.faults.traffic import Traffic, traffic_on
 from tests.faults.verdict import Evidence, Verdict, judge
 
 Drama = Callable[[Site, Traffic, Evidence], Awaitable[None]]
+
+LIFE = 120.0
+"""Seconds for which stores serve: DynamoDB Local keeps the stream records of all tables that it ever had, and
+every write to a table with a stream is slower for each of them."""
 
 LOGS = ROOT / "build" / "faults"
 """Where the proxies' logs of scenarios that went wrong are kept."""
@@ -56,13 +60,19 @@ async def play(scenario: Scenario, site: Site) -> Verdict:
 
 
 class Theatre:
-    """Where scenarios are played: a site is kept for the next one where that asks for the same."""
+    """Where scenarios are played: a site is kept for the next one where that asks for the same.
 
-    def __init__(self, stores: Stores) -> None:
-        self._stores = stores
+    Without given stores it has its own, and others once they have served for LIFE.
+    """
+
+    def __init__(self, stores: Stores | None = None) -> None:
+        self._given = stores
+        self._own: Stores | None = None
+        self._opened_at = 0.0
         self._site: Site | None = None
         self._wanted: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {})
-        self._stack = AsyncExitStack()
+        self._stack = AsyncExitStack()  # of the site
+        self._ground = AsyncExitStack()  # of stores of our own
 
     async def play(self, scenario: Scenario) -> Verdict:
         """The verdict; a scenario that ends early has one too. One that went wrong leaves no site behind."""
@@ -74,24 +84,38 @@ class Theatre:
         if verdict.faults:
             kept = self._keep_logs(scenario, verdict)
             verdict = replace(verdict, notes=(*verdict.notes, *kept))
-            await self.close()
+            await self._leave()
         return replace(verdict, took=time.monotonic() - began)
 
     async def close(self) -> None:
+        await self._leave()
+        self._own = None
+        await self._ground.aclose()
+
+    async def _leave(self) -> None:
         self._site = None
         await self._stack.aclose()
 
     async def _site_for(self, scenario: Scenario) -> Site:
         wanted = (scenario.options, scenario.mongods)
         is_spent = "armings" in scenario.options  # whoever was armed there is dead, or was revived unarmed
-        if self._site is None or is_spent or wanted != self._wanted:
-            await self.close()
+        is_old = self._own is not None and time.monotonic() - self._opened_at > LIFE
+        if self._site is None or is_spent or is_old or wanted != self._wanted:
+            await (self.close() if is_old else self._leave())
             self._site = await self._open(scenario)
             self._wanted = wanted
         return self._site
 
+    async def _stores(self) -> Stores:
+        if self._given is not None:
+            return self._given
+        if self._own is None:
+            self._own = await self._ground.enter_async_context(open_stores())
+            self._opened_at = time.monotonic()
+        return self._own
+
     async def _open(self, scenario: Scenario) -> Site:
-        stores, mongods = self._stores, None
+        stores, mongods = await self._stores(), None
         if scenario.mongods:
             mongods = await self._stack.enter_async_context(ReplicaSet(**scenario.mongods))
             stores = Stores(Store(mongods.uri, Origin.EMBEDDED), stores.dynamodb)

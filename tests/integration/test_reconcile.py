@@ -11,12 +11,13 @@ import pytest
 
 from proxy.core.comparison import Kind
 from proxy.core.document import Document
-from proxy.core.exchange import DivergenceQuery
+from proxy.core.exchange import ApplyResult, DivergenceQuery
 from proxy.core.stage import Published, Stage, StoreName
 from proxy.core.version import LEGACY, Record, Version
 from proxy.core.write import Delete, Insert
 from proxy.faultpoint import armed
 from proxy.reconcile.backfill import backfill
+from proxy.reconcile.charter import JobOrder
 from proxy.reconcile.checkpoint import FAILED, KIND
 from proxy.reconcile.repair import repair_open
 from proxy.reconcile.verify import verify
@@ -119,6 +120,34 @@ async def test_a_lost_position_is_told_and_following_goes_on(site: RealSite) -> 
         known = await site.control.now() + 1_000
         assert await reconciler.drain(DRAIN, gaps_known_at=known)
         assert await site.differences() == {}
+
+
+async def test_a_backfill_spends_no_more_write_units_than_it_may(
+    site: RealSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what DynamoDB itself says, of documents of 1 and 13 units in runs, so that no average would do."""
+    await site.documents.insert_many(
+        {"a": "x", "b": f"k{number:03}", "filler": "y" * (12_500 if number // 25 % 2 else 500)}
+        for number in range(100)
+    )
+    spent = 0.0
+    apply = site.mirror.apply
+
+    async def counted(record: Record, *, is_metered: bool = False) -> ApplyResult:
+        nonlocal spent
+        applied: ApplyResult = await apply(record, is_metered=is_metered)
+        spent += applied.units
+        return applied
+
+    monkeypatch.setattr(site.mirror, "apply", counted)
+    async with site.reconciling():
+        await until(lambda: is_followed(site))
+        began = time.monotonic()
+        job = await backfill(site.site("r1"), site.door, JobOrder(max_units=150))
+        took = time.monotonic() - began
+    assert job.state == "finished" and job.done == 100
+    assert spent >= 50 * 13 + 50
+    assert spent / took <= 150 * 1.1
 
 
 async def test_tombstones_leave_mongodb_and_stay_in_dynamodb(site: RealSite) -> None:

@@ -14,6 +14,7 @@ from proxy.core.exchange import DivergenceQuery
 from proxy.core.stage import Stage, StoreName
 from proxy.faultpoint import armed
 from proxy.reconcile.backfill import backfill
+from proxy.reconcile.charter import JobOrder
 from proxy.reconcile.key import reconcile
 from proxy.reconcile.pacing import Pacing
 from tests.fixtures.yard import EPOCH, JOBS, NarrowStore, ShakyStore, Yard, key, record, tombstone
@@ -138,8 +139,11 @@ class MeteredStore(NarrowStore):
         return replace(applied, units=7.0 if is_metered else 0.0)
 
 
-async def test_every_copy_is_paid_with_what_it_cost(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many there are: an average of some of them would let the rest spend too much, or too little."""
+@pytest.mark.parametrize(("limit", "asked"), [(1e9, 120), (None, 8)], ids=["limited", "unlimited"])
+async def test_under_a_limit_every_copy_is_paid_with_what_it_cost(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch, limit: float | None, asked: int
+) -> None:
+    """An average of some of them would let the rest spend too much, or too little."""
     fill(yard, 120)
     yard.stores[StoreName.DYNAMODB] = MeteredStore(JOBS, StoreName.DYNAMODB, yard.dynamo)
     told: list[float] = []
@@ -149,8 +153,8 @@ async def test_every_copy_is_paid_with_what_it_cost(yard: Yard, monkeypatch: pyt
         pacing.window.leave(seconds)
 
     monkeypatch.setattr(Pacing, "leave", leave)
-    await backfill(yard.site(), yard.door)
-    assert told == [7.0] * 120
+    await backfill(yard.site(), yard.door, JobOrder(max_units=limit))
+    assert sorted(told) == [0.0] * (120 - asked) + [7.0] * asked
 
 
 async def test_a_backfill_needs_somebody_who_follows(yard: Yard) -> None:
