@@ -244,7 +244,8 @@ class _Worker:
         if stamped is None:
             return look.end(Result.CONTENDED)
         outcome = await self._mirror(look, stamped, result)
-        return await self._prove(outcome, stamped) if outcome.cause is Cause.BYPASS else outcome
+        is_given = outcome.is_final and outcome.cause is Cause.BYPASS  # else the mirror took nothing from us
+        return await self._prove(outcome, stamped) if is_given else outcome
 
     async def _bury(self, look: _Look) -> Outcome:
         if self._is_overtaken(look):

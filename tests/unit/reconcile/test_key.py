@@ -12,6 +12,7 @@ import pytest
 
 from proxy.core.document import Document
 from proxy.core.errors import AlreadyExists, Unavailable
+from proxy.core.exchange import ApplyResult
 from proxy.core.stage import StoreName
 from proxy.core.version import Record
 from proxy.reconcile.key import Outcome, Result, reconcile
@@ -201,6 +202,29 @@ async def test_a_mirror_that_does_not_give_back_what_it_was_given_does_not_stamp
     bench.bypass("k", 3)
     [third] = await reconcile([key()], bench.pair, bench.clock, quarantine=quarantine)
     assert third.result is Result.STAMPED, "another content is another attempt"
+
+
+async def test_what_another_replica_mirrored_after_the_next_bypassing_write_is_no_spoilt_copy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """We stamp, somebody writes past the proxy under our stamp, and another replica is the first to mirror it."""
+    bench = Bench()
+    bench.put(record(content=2), None)
+    apply = bench.mirror.apply
+
+    async def overtaken(given: Record) -> ApplyResult:
+        monkeypatch.setattr(bench.mirror, "apply", apply)
+        bench.bypass("k", 3)
+        held = bench.held()[0]
+        assert held is not None and held.is_same_write(given)
+        await apply(held)
+        return await apply(given)
+
+    monkeypatch.setattr(bench.mirror, "apply", overtaken)
+    outcome = await settle(bench, is_fresh=True)
+    ours, theirs = bench.held()
+    assert outcome.result is Result.EQUAL
+    assert are_equal(ours, theirs) and with_content_of(theirs) == record(content=3).document
 
 
 async def test_a_refusal_for_a_clash_with_another_document_is_quarantined_in_the_end() -> None:
