@@ -207,7 +207,7 @@ async def test_a_mirror_that_does_not_give_back_what_it_was_given_does_not_stamp
 async def test_what_another_replica_mirrored_after_the_next_bypassing_write_is_no_spoilt_copy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """We stamp, somebody writes past the proxy under our stamp, and another replica is the first to mirror it."""
+    """Somebody writes past the proxy under the stamp that we gave, and another replica mirrors it first."""
     bench = Bench()
     bench.put(record(content=2), None)
     apply = bench.mirror.apply
