@@ -18,7 +18,7 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -30,7 +30,7 @@ from bench.moving.documents import key_of, spread
 from bench.moving.ground import DRAIN, Ground, open_ground, say
 from bench.moving.judgement import Judgement
 from bench.moving.traffic import Traffic
-from crossfade import JobKind
+from crossfade import DivergenceKind, JobKind
 from crossfade.codec import read_document
 from crossfade.v1 import migration_pb2 as pb
 from proxy.stores.dynamo.opening import DynamoStores
@@ -85,6 +85,16 @@ class Found:
             and max(self.verify_peak_mb_20k, self.verify_peak_mb_200k) < PEAK_MB
             and self.verify_peak_mb_200k < GROWTH * self.verify_peak_mb_20k
         )
+
+
+def name_in(row: pb.Divergence) -> str:
+    return str(read_document(row.key)["webtask_name"])
+
+
+def _tell(rows: Sequence[pb.Divergence], what: str) -> None:
+    """What ought not to be there, the first of it, for whoever has to find out why it is."""
+    for row in rows[:10]:
+        say(f"{what}: {DivergenceKind(row.kind).name} {name_in(row)}: {row.description}")
 
 
 @dataclass(slots=True)
@@ -154,7 +164,9 @@ class Move:
         self._count(saboteur, await ground.unclosed(LARGE))
         say(f"repair: {await ground.operator.repair(LARGE, last_verify=True)}")
         again = await ground.job(LARGE, JobKind.VERIFY)
-        self.found.unrepaired = len(await ground.unclosed(LARGE)) + (not again.clean)
+        left = await ground.unclosed(LARGE)
+        _tell(left, "not closed")
+        self.found.unrepaired = len(left) + (not again.clean)
         await self._note(traffic, "verify")
         await workers.stop()
 
@@ -185,8 +197,8 @@ class Move:
             while await documents.count_documents(key_of(number)):  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
 
-    def _count(self, saboteur: Saboteur, rows: Iterable[pb.Divergence]) -> None:
-        seen = {str(read_document(row.key)["webtask_name"]) for row in rows}
+    def _count(self, saboteur: Saboteur, rows: Sequence[pb.Divergence]) -> None:
+        seen = set(map(name_in, rows))
         kinds = Counter(saboteur.planted.values())
         missed = Counter(kind for name, kind in saboteur.planted.items() if name not in seen)
         self.found.planted_kinds, self.found.found_kinds = len(kinds), len(kinds) - len(missed)
@@ -194,6 +206,7 @@ class Move:
         self.found.found = self.found.planted - sum(missed.values())
         self.found.false_alarms += len(seen - saboteur.planted.keys())
         say(f"planted {dict(kinds)}, missed {dict(missed)}")
+        _tell([row for row in rows if name_in(row) not in saboteur.planted], "not planted")
 
     def _judged(self, judged: Judgement) -> None:
         self.found.missing += judged.missing
