@@ -18,14 +18,14 @@ _MIXED: Mix = {
     Operation.RESERVE: 0.05,
 }
 _PARTS = 10
-_CALLS = 7_200
-"""Two a second for an hour; a full run makes twenty times as many."""
+_CALLS = 3_600
+"""One a second for an hour; a full run makes forty times as many."""
 _MEMORY = "resident memory of a proxy, MB, by calls served"
 
 
 async def memory(scene: Scene, results: Results) -> None:
     """Replay mixed calls on a fresh proxy, a tenth at a time; caches are full after the first half."""
-    part = int(_CALLS / _PARTS * (20 if scene.effort is FULL else 1))
+    part = int(_CALLS / _PARTS * (40 if scene.effort is FULL else 1))
     sizes = []
     async with (
         scene.site.proxy(scene.site.directory / "collections.yaml", "control") as proxy,
