@@ -438,6 +438,13 @@ async def begin_change(yard: Yard, target: Stage) -> None:
     assert await yard.control.swap(flag, flag.begin(change))
 
 
+async def raise_the_fence(yard: Yard) -> None:
+    """A change to DynamoDB has begun, somebody follows the feed, and MongoDB takes nothing of our epoch."""
+    await until(lambda: is_saved(yard))
+    await begin_change(yard, Stage.DYNAMO_PRIMARY)
+    yard.mongo.fence = EPOCH + 1
+
+
 @pytest.mark.parametrize("end", [Stage.DYNAMO_PRIMARY, Stage.MONGO_PRIMARY], ids=["published", "aborted"])
 async def test_what_bypassing_writers_did_just_before_the_fence_does_not_hold_up_a_drain(
     yard: Yard, end: Stage
@@ -446,9 +453,7 @@ async def test_what_bypassing_writers_did_just_before_the_fence_does_not_hold_up
     bench = yard.bench()
     bench.put(record((EPOCH, 3)), record((EPOCH, 3)))
     async with running(yard) as reconciler:
-        await until(lambda: is_saved(yard))
-        await begin_change(yard, Stage.DYNAMO_PRIMARY)
-        yard.mongo.fence = EPOCH + 1
+        await raise_the_fence(yard)
         bench.bypass("k", 2)
         bench.bypass("new", 7)
         assert await reconciler.drain(5)
@@ -465,9 +470,7 @@ async def test_what_was_adopted_is_not_forgotten_by_a_restart(yard: Yard) -> Non
     """The position that a next process goes on from stays before it until the change is over."""
     bench = yard.bench()
     async with running(yard) as reconciler:
-        await until(lambda: is_saved(yard))
-        await begin_change(yard, Stage.DYNAMO_PRIMARY)
-        yard.mongo.fence = EPOCH + 1
+        await raise_the_fence(yard)
         bench.bypass("new", 7)
         assert await reconciler.drain(5)
         handled = (await feed_job(yard)).updated_at
@@ -481,9 +484,7 @@ async def test_what_was_adopted_is_looked_at_by_the_next_primary_whoever_drains_
     """Another coordinator secures its own position in DynamoDB's feed, after what was adopted there."""
     bench = yard.bench()
     async with running(yard) as reconciler:
-        await until(lambda: is_saved(yard))
-        await begin_change(yard, Stage.DYNAMO_PRIMARY)
-        yard.mongo.fence = EPOCH + 1
+        await raise_the_fence(yard)
         bench.bypass("new", 7)
         handled = yard.clock.now()
         assert await reconciler.drain(5)
@@ -502,9 +503,7 @@ async def test_what_was_adopted_in_a_change_that_was_aborted_is_looked_at_after_
     """Nobody was there between the two, so MongoDB never got its version."""
     bench = yard.bench()
     async with running(yard) as reconciler:
-        await until(lambda: is_saved(yard))
-        await begin_change(yard, Stage.DYNAMO_PRIMARY)
-        yard.mongo.fence = EPOCH + 1
+        await raise_the_fence(yard)
         bench.bypass("old", 7)
         assert await reconciler.drain(5)
     await yard.publish(Stage.MONGO_PRIMARY)
