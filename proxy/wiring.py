@@ -37,6 +37,7 @@ from proxy.reconcile.mender import Mender
 from proxy.reconcile.reconciler import Reconciler
 from proxy.reconcile.repair import repair
 from proxy.reconcile.site import Site
+from proxy.reconcile.together import together
 from proxy.reconcile.workshop import Workshop
 from proxy.stores.dynamo.finals import DynamoFinals
 from proxy.stores.dynamo.opening import DynamoStores
@@ -169,11 +170,8 @@ class App:
             async with slots:
                 return await self._prepare_both(stages.get(name, Stage.MONGO_ONLY), stores)
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(prepare(*each)) for each in self.parts.stores.items()]
-        except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+        async with together() as group:
+            tasks = [group.create_task(prepare(*each)) for each in self.parts.stores.items()]
         return [line for task in tasks for line in task.result()]
 
     async def _prepare_both(self, stage: Stage, stores: Stores) -> tuple[str, ...]:

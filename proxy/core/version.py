@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from proxy.core.document import Document
@@ -93,6 +93,11 @@ class Record:
             document=document,
             deleted_at=stamp.now if document is None else None,
         )
+
+    def restamped(self, stamp: Stamp, revision: int) -> Record:
+        """The same content under the stamp and a revision; the epoch never falls."""
+        version = Version(max(stamp.epoch, self.version.epoch), revision)
+        return replace(self, version=version, op=stamp.op, ops=(*self.ops, stamp.op)[-RING:])
 
 
 def first_record(key: Key, stamp: Stamp, document: Document) -> Record:

@@ -26,6 +26,7 @@ from proxy.reconcile.pacing import Pacing
 from proxy.reconcile.patience import persist
 from proxy.reconcile.progress import Chunk, Progress, chunks_of
 from proxy.reconcile.site import Site
+from proxy.reconcile.together import together
 
 CHUNK = 100
 """Documents that are read at once from the other store."""
@@ -104,11 +105,8 @@ class _Comparison:
         """From where the range stands to its end."""
         self._progress.forget()
         self._read_so_far = self._progress.counts[self._what]
-        try:
-            async with asyncio.TaskGroup() as group:
-                await self._read(group)
-        except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+        async with together() as group:
+            await self._read(group)
         self._progress.is_done = True
 
     async def _read(self, group: asyncio.TaskGroup) -> None:

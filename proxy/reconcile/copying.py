@@ -25,6 +25,7 @@ from proxy.reconcile.progress import Chunk, Progress, size_of
 from proxy.reconcile.quarantine import Quarantine
 from proxy.reconcile.settler import Settler, Superseded
 from proxy.reconcile.site import Site
+from proxy.reconcile.together import together
 
 MOST_AHEAD = 1_000
 """Documents that may be done with behind one that is not."""
@@ -63,11 +64,8 @@ class _Copy:
     async def go_on(self) -> None:
         """From where the range stands to its end."""
         self._progress.forget()
-        try:
-            async with asyncio.TaskGroup() as group:
-                await self._feed(group)
-        except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+        async with together() as group:
+            await self._feed(group)
         self._progress.is_done = True
 
     async def _feed(self, group: asyncio.TaskGroup) -> None:

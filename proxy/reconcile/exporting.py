@@ -31,6 +31,7 @@ from proxy.reconcile.progress import chunks_of, ranges_for, read_key, write_key
 from proxy.reconcile.quarantine import Quarantine
 from proxy.reconcile.settler import Settler, Superseded
 from proxy.reconcile.site import Outlook, Site
+from proxy.reconcile.together import together
 
 HANDS = 3
 """Ranges that are written at the same time."""
@@ -166,11 +167,8 @@ async def _write_all(
             tell(file)
             return file
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(write(number)) for number in range(manifest.ranges)]
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
+    async with together() as group:
+        tasks = [group.create_task(write(number)) for number in range(manifest.ranges)]
     return [task.result() for task in tasks]
 
 

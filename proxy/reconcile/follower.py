@@ -22,6 +22,7 @@ from proxy.core.ports import Clock, Feed
 from proxy.faultpoint import faultpoint
 from proxy.reconcile.key import Outcome
 from proxy.reconcile.settler import NOTHING_TOLD, Told
+from proxy.reconcile.together import together
 
 QUEUE = 8
 """Batches that are read ahead of what is applied."""
@@ -80,12 +81,10 @@ class Follower:
     async def run(self) -> None:
         """Follow for ever. Raises FeedLost, and whatever `settle` raises."""
         try:
-            async with asyncio.TaskGroup() as group:
+            async with together() as group:
                 group.create_task(self._read())
                 group.create_task(self._apply())
                 group.create_task(self._purge())
-        except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
         finally:
             self.is_over = True
             await self._tell()

@@ -55,9 +55,7 @@ class Result(Enum):
     CONFIRMED = "confirmed"  # the mirror took this write from this replica: nothing was read
     APPLIED = "applied"
     STAMPED = "stamped"
-    ADOPTED = (
-        "adopted"  # the fence lets the primary take no version from us any more: the mirror alone has it
-    )
+    ADOPTED = "adopted"  # the primary's fence takes no version from us: only the mirror has it
     BURIED = "buried"
     PURGED = "purged"
     WAITING = "waiting"  # both are tombstones, and MongoDB's may not go yet
@@ -235,9 +233,7 @@ class _Worker:
         [held] = await self._pair.primary.get([look.key])
         if held is None or not held.is_same_write(seen):
             return look.end(Result.CONTENDED)
-        ops = (*held.ops, stamp.op)[-RING:]
-        adopted = replace(held, version=Version(stamp.epoch, floor + 1), op=stamp.op, ops=ops)
-        return await self._pass_on(look, adopted, Result.ADOPTED)
+        return await self._pass_on(look, held.restamped(stamp, floor + 1), Result.ADOPTED)
 
     async def _pass_on(self, look: _Look, stamped: Record | None, result: Result) -> Outcome:
         """Mirror what has got a version from us; None where the primary has moved meanwhile."""

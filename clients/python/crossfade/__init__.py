@@ -18,18 +18,16 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> object:
-    """Who only needs `crossfade.v1`, the generated messages, does not pay for the client: it is loaded when
-    the first of its names is asked for."""
+    """Who only needs `crossfade.v1`, the generated messages, does not pay for the client: it is loaded, once,
+    when the first of its names is asked for."""
     if name == "public":  # it is being loaded, or there is none
         raise AttributeError(name)
     from crossfade import public
 
-    try:
-        return getattr(public, name)
-    except AttributeError:
-        if name in globals():  # a module that `public` has loaded meanwhile
-            return globals()[name]
-        raise AttributeError(f"module 'crossfade' has no attribute {name!r}") from None
+    globals().update({each: getattr(public, each) for each in ("__all__", *public.__all__)})
+    if name in globals():  # one of these, or a module that was loaded with them
+        return globals()[name]
+    raise AttributeError(f"module 'crossfade' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -35,17 +35,17 @@ class CredentialSource:
         age = time.monotonic() - self._checked
         if self._current is not None and (age < _RECHECK or not self._expires):
             return self._current
-        self.look_soon()
+        looking = self.look_soon()
         if self._current is not None and age < _PATIENCE:
             return self._current
-        assert self._refresh is not None
-        return await asyncio.shield(self._refresh)
+        return await asyncio.shield(looking)
 
-    def look_soon(self) -> None:
+    def look_soon(self) -> asyncio.Task[Credentials]:
         """Begin to look for them, if nobody looks yet; whoever needs them waits for what comes of it."""
         if self._refresh is None or self._refresh.done():
             self._refresh = asyncio.create_task(self._load(), name="dynamodb-credentials")
             self._refresh.add_done_callback(_retrieve)
+        return self._refresh
 
     @property
     def _expires(self) -> bool:

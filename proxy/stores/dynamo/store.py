@@ -22,7 +22,7 @@ from proxy.core.ports import Limits
 from proxy.core.query import PageRequest, Plan
 from proxy.core.stage import StoreName
 from proxy.core.update import Update
-from proxy.core.version import RING, Record, Stamp, Version
+from proxy.core.version import Record, Stamp
 from proxy.core.write import NOT_MATCHED, Command, Insert, Modify, Precondition, Replace, WriteResult, effect
 from proxy.stores.dynamo.codec import Codec
 from proxy.stores.dynamo.conditions import Condition, nothing_at, older_than, still
@@ -135,8 +135,7 @@ class DynamoStore:
         return ApplyResult(_status(record, existing), existing)
 
     async def restamp(self, record: Record, stamp: Stamp, floor: int) -> Record | None:
-        version = Version(max(stamp.epoch, record.version.epoch), max(floor, record.version.revision) + 1)
-        renewed = replace(record, version=version, op=stamp.op, ops=(*record.ops, stamp.op)[-RING:])
+        renewed = record.restamped(stamp, max(floor, record.version.revision) + 1)
         tried = await self._put_over(renewed, record)
         if tried.lost is not None:
             raise tried.lost

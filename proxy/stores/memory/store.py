@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import replace
 
 from proxy.core.collection import Collection
 from proxy.core.confirmed import Write, write_of
@@ -21,7 +20,7 @@ from proxy.core.ports import Limits
 from proxy.core.query import PageRequest, Plan
 from proxy.core.stage import StoreName
 from proxy.core.update import Update
-from proxy.core.version import RING, Record, Stamp, Version
+from proxy.core.version import Record, Stamp
 from proxy.core.write import NOT_MATCHED, Command, Modify, Precondition, Replace, WriteResult, effect
 from proxy.stores.memory.reading import Row, is_selected, key_rank, page_of, rows_of
 
@@ -156,10 +155,7 @@ class MemoryStore:
         self._refuse_below_fence(stamp.epoch)
         if self.table.records.get(record.key) != record:
             return None
-        revision = max(floor, record.version.revision) + 1
-        epoch = max(stamp.epoch, record.version.epoch)
-        ops = (*record.ops, stamp.op)[-RING:]
-        renewed = replace(record, version=Version(epoch, revision), op=stamp.op, ops=ops)
+        renewed = record.restamped(stamp, max(floor, record.version.revision) + 1)
         self.table.put(record.key, renewed)
         await self._pause()
         return renewed

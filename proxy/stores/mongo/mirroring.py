@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bson.int64 import Int64
 from pymongo import ReturnDocument
 
 from proxy.core.errors import BadRequest, Fenced, Outcome, Unavailable
 from proxy.core.exchange import ApplyResult, ApplyStatus
-from proxy.core.version import RING, Record, Stamp, Version
+from proxy.core.version import RING, Record, Stamp
 from proxy.stores.mongo.access import Access, Writing, pause
 from proxy.stores.mongo.expressions import TOMBSTONE, older_query, version_query
 from proxy.stores.mongo.slot import Slot
@@ -85,9 +85,7 @@ class Mirror:
         held = await self.access.read(record.key)
         if held is None or not held.record.is_same_write(record):
             return None
-        ops = (*held.record.ops, stamp.op)[-RING:]
-        version = Version(stamp.epoch, revision)
-        put = replace(held.record, version=version, op=stamp.op, ops=ops)
+        put = held.record.restamped(stamp, revision)
         return put if await self.slot.swap(held, put) else None
 
 

@@ -438,6 +438,14 @@ async def begin_change(yard: Yard, target: Stage) -> None:
     assert await yard.control.swap(flag, flag.begin(change))
 
 
+@asynccontextmanager
+async def led_by_somebody(yard: Yard) -> AsyncIterator[None]:
+    """Whoever else follows the feed within the block has no lease, and saves no position."""
+    assert await yard.control.acquire_lease("reconciler/jobs", "somebody", 60)
+    yield
+    await yard.control.release_lease("reconciler/jobs", "somebody")
+
+
 async def raise_the_fence(yard: Yard) -> None:
     """A change to DynamoDB has begun, somebody follows the feed, and MongoDB takes nothing of our epoch."""
     await until(lambda: is_saved(yard))
@@ -489,10 +497,8 @@ async def test_what_was_adopted_is_looked_at_by_the_next_primary_whoever_drains_
         handled = yard.clock.now()
         assert await reconciler.drain(5)
         await until(lambda: is_saved_after(yard, handled))
-    assert await yard.control.acquire_lease("reconciler/jobs", "somebody", 60)
-    async with running(yard, "r2") as successor:
+    async with led_by_somebody(yard), running(yard, "r2") as successor:
         assert await successor.drain(5)
-    await yard.control.release_lease("reconciler/jobs", "somebody")
     await yard.publish(Stage.DYNAMO_PRIMARY)
     async with running(yard, "r3"):
         await until(lambda: bench.differences() == [])
@@ -509,12 +515,10 @@ async def test_what_was_adopted_in_a_change_that_was_aborted_is_looked_at_after_
     await yard.publish(Stage.MONGO_PRIMARY)
     await begin_change(yard, Stage.DYNAMO_PRIMARY)
     yard.mongo.fence = EPOCH + 2
-    assert await yard.control.acquire_lease("reconciler/jobs", "somebody", 60)
-    async with running(yard, "r2") as reconciler:
+    async with led_by_somebody(yard), running(yard, "r2") as reconciler:
         await until(lambda: yard.door.published.epoch == EPOCH + 1)
         bench.bypass("new", 8)
         assert await reconciler.drain(5)
-    await yard.control.release_lease("reconciler/jobs", "somebody")
     await yard.publish(Stage.DYNAMO_PRIMARY)
     async with running(yard, "r3"):
         await until(lambda: bench.differences() == [])
