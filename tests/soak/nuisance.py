@@ -38,12 +38,16 @@ _PASSING = frozenset(
 
 
 class Nuisance:
-    """A client that sends nothing good, at work within `async with`."""
+    """A client that sends nothing good, at work within `async with`: a call each `pace` seconds on average.
 
-    def __init__(self, addresses: Sequence[str], seed: int = 11) -> None:
+    Without a pace it sends only what `send` is told to.
+    """
+
+    def __init__(self, addresses: Sequence[str], seed: int = 11, pace: float | None = PACE) -> None:
         self.refused: Counter[str] = Counter()
         self.wrong: list[str] = []
         self._addresses = addresses
+        self._pace = pace
         self._chance = random.Random(seed)
         self._channels: list[grpc.aio.Channel] = []
         self._task: asyncio.Task[None] | None = None
@@ -51,21 +55,22 @@ class Nuisance:
     async def __aenter__(self) -> Self:
         options = [("grpc.max_send_message_length", -1)]
         self._channels = [grpc.aio.insecure_channel(one, options=options) for one in self._addresses]
-        self._task = asyncio.create_task(self._work())
+        if self._pace is not None:
+            self._task = asyncio.create_task(self._work(self._pace))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._task is not None
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
         for channel in self._channels:
             await channel.close(None)
 
-    async def _work(self) -> None:
+    async def _work(self, pace: float) -> None:
         for number in itertools.count(1):
             await self.send(number)
-            await asyncio.sleep(self._chance.random() * 2 * PACE)
+            await asyncio.sleep(self._chance.random() * 2 * pace)
 
     async def send(self, number: int) -> None:
         """Send one thing, which depends on its number, and note the answer."""

@@ -100,7 +100,7 @@ async def test_a_proxy_refuses_all_of_it_by_name() -> None:
     """All but documents over DynamoDB's limit, which stores in memory have not."""
     tasks = next(one for one in load_collections(COLLECTIONS) if one.name == TASKS)
     async with serving(collections=(tasks,)) as proxy:
-        async with Nuisance([f"127.0.0.1:{proxy.server.port}"]) as nuisance:
+        async with Nuisance([f"127.0.0.1:{proxy.server.port}"], pace=None) as nuisance:
             for number in range(1, 3 * OVERSIZE_EVERY + 1):
                 if number % LARGE_EVERY or not number % OVERSIZE_EVERY:
                     await nuisance.send(number)
