@@ -148,6 +148,7 @@ class App:
         self.mender = Mender(self.sites, self.membership.doors, parts.divergences)
         self._tasks: list[asyncio.Task[None]] = []
         self._unprepared: list[CollectionStore] = []
+        self._flags: dict[str, Flag] = {}
         self.pipeline = Pipeline(self.lanes, parts.clock, parts.signals)
         self.overview = Overview(
             {collection.name: collection for collection in parts.collections},
@@ -163,12 +164,13 @@ class App:
         A mirror that does not answer is prepared later, by `start`: its absence must not keep us off.
         """
         await self.control.prepare()
-        stages = {flag.collection: flag.stage for flag in await self.control.flags()}
+        self._flags = {flag.collection: flag for flag in await self.control.flags()}
         slots = asyncio.Semaphore(AT_ONCE)
 
         async def prepare(name: str, stores: Stores) -> tuple[str, ...]:
+            stage = self._flags[name].stage if name in self._flags else Stage.MONGO_ONLY
             async with slots:
-                return await self._prepare_both(stages.get(name, Stage.MONGO_ONLY), stores)
+                return await self._prepare_both(stage, stores)
 
         async with together() as group:
             tasks = [group.create_task(prepare(*each)) for each in self.parts.stores.items()]
@@ -201,11 +203,14 @@ class App:
                 await self._prepare_other(store)
 
     async def start(self) -> None:
-        """Learn the flags (creating those of new collections), open the lanes, join the registry."""
-        first, *others = self.parts.collections
-        flags = [await self._flag_of(first)]  # what DynamoDB knows of flags is read once, before the others
-        flags += await asyncio.gather(*map(self._flag_of, others))
-        self.membership.admit(flags)
+        """Create the flags of new collections, open the lanes, join the registry.
+
+        That reads all flags again before the lease counts, so those that `prepare` has seen will do here.
+        """
+        new = [one for one in self.parts.collections if one.name not in self._flags]
+        flags = await asyncio.gather(*map(self._create_flag, new))
+        self._flags |= {flag.collection: flag for flag in flags}
+        self.membership.admit(self._flags[one.name] for one in self.parts.collections)
         for collection in self.parts.collections:
             self._open_lane(collection)
         await self.membership.start()
@@ -268,7 +273,7 @@ class App:
             await lane.shadow.settle()
             await self.reporters[name].settle()
 
-    async def _flag_of(self, collection: Collection) -> Flag:
+    async def _create_flag(self, collection: Collection) -> Flag:
         new = Flag(collection.name, 1, Stage.MONGO_ONLY, self.parts.clock.now())
         return await self.control.create(new)
 

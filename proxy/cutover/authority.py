@@ -7,6 +7,7 @@ proxy whose collections are all DYNAMO_ONLY starts, serves and shows its state w
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 
@@ -29,17 +30,14 @@ class Authority:
 
     async def prepare(self) -> None:
         try:
-            await self._control.prepare()
+            await asyncio.gather(self._control.prepare(), self._try_to_load())
         except CrossfadeError:
             if not await self._load():
                 raise
             _log.warning("MongoDB does not answer; only collections in DYNAMO_ONLY are served")
 
     async def create(self, flag: Flag) -> Flag:
-        try:
-            await self._load()
-        except CrossfadeError as error:  # MongoDB can tell alone, unless it is gone
-            _log.warning("DynamoDB could not be asked for final flags: %s", error)
+        await self._try_to_load()
         if flag.collection in self._known:
             return self._known[flag.collection]
         return await self._learn(await self._control.create(flag))
@@ -69,6 +67,13 @@ class Authority:
     async def watch(self) -> AsyncIterator[Flag]:
         async for flag in self._control.watch():
             yield await self._learn(flag)
+
+    async def _try_to_load(self) -> None:
+        """MongoDB can tell alone, unless it is gone."""
+        try:
+            await self._load()
+        except CrossfadeError as error:
+            _log.warning("DynamoDB could not be asked for final flags: %s", error)
 
     async def _load(self) -> bool:
         """Read once what DynamoDB keeps; True when there is anything."""

@@ -1,13 +1,17 @@
-"""How the stores of an application are prepared: both at once, and the primary has the word."""
+"""How an application starts: both stores at once, the primary has the word, no change of a flag is missed."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from proxy.core.errors import Reason, Refused
+from proxy.core.flag import Flag
 from proxy.core.stage import Stage
+from proxy.stores.memory.control import MemoryControl
+from proxy.wiring import App
 from tests.fixtures.memory_world import world
 
 
@@ -63,3 +67,34 @@ async def test_a_mirror_that_refuses_keeps_the_proxy_off() -> None:
         w.dynamo.prepare = refuse  # type: ignore[method-assign]
         with pytest.raises(Refused, match="the mirror has another key"):
             await w.app.prepare()
+
+
+async def test_a_start_asks_once_for_flags_that_are_there_and_misses_none_of_their_changes() -> None:
+    async with world(Stage.MONGO_ONLY) as w:
+        asked: list[str] = []
+        create = w.app.control.create
+
+        async def note(flag: Flag) -> Flag:
+            asked.append(flag.collection)
+            return await create(flag)
+
+        w.app.control.create = note  # type: ignore[method-assign]
+        second = App(replace(w.app.parts, replica_id="r2", address="r2:1"))
+        await second.prepare()
+        await w.publish(Stage.MONGO_PRIMARY)
+        await second.start()
+        try:
+            assert second.membership.doors["jobs"].flag.stage is Stage.MONGO_PRIMARY
+            assert asked == []
+        finally:
+            await second.stop()
+
+
+async def test_the_flag_of_a_new_collection_is_created_at_its_first_start() -> None:
+    async with world(Stage.MONGO_ONLY) as w:
+        new = App(replace(w.app.parts, control=MemoryControl(w.app.parts.clock.now)))
+        await new.prepare()
+        await new.start()
+        await new.stop()
+        [flag] = await new.control.flags()
+        assert (flag.collection, flag.epoch, flag.stage) == ("jobs", 1, Stage.MONGO_ONLY)
