@@ -39,9 +39,9 @@ async def measure(scene: Scene, results: Results) -> None:
 
 
 async def _compare(scene: Scene, results: Results) -> None:
-    """As fast as each can, for the tables alone and so one round less; then at one pace, for the budgets."""
+    """As fast as each can, for the tables alone; then at one pace, for the budgets."""
     for operation in _CALLS:
-        reports = await scene.compete(_contest(scene, operation), scene.effort.rounds - 1)
+        reports = await scene.compete(_contest(scene, operation), scene.effort.others)
         _tell(results, _TABLE, operation, reports)
         ratio = ratio_of(cpu(reports["mongo_primary"]), floor(reports))
         results.tell(_TABLE, operation.value, proxy_over_floor=ratio.median)

@@ -15,18 +15,17 @@ from bench.idling import Idling, without_idling
 from bench.load import READS, UPDATES, Job, fewest_calls
 from bench.scene import LARGE_DOCUMENTS, Reports, Scene, compete
 from bench.site import LARGE
-from proxy.reconcile.reconciler import TIP, TIPS
 
 CLIENTS = (1, 8, 16, 32, 64)
 COLLECTIONS = 500
 _CLIENTS_TABLE = "proxy CPU of a call, µs, by clients"
 _SIZES_TABLE = "proxy CPU of a call, µs, by the size of the document (MONGO_PRIMARY)"
 _CONFIGURED_TABLE = "proxy CPU by configured collections (MONGO_ONLY)"
-_SETTLED = 0.7 * max(TIP, COLLECTIONS / TIPS)
-"""Seconds after which a proxy that has just started takes feed positions as steadily as it always will: at
-its start it takes one of each collection, then none for half of the mean time between two of them."""
+_SETTLED = 12.0
+"""Seconds after which a proxy that has just started for the first time has taken a feed position of each
+collection; from then on it takes a few a second."""
 _WATCHED = 2.5
-"""Seconds that proxies are watched at a time while nobody calls: some fifty positions."""
+"""Seconds that proxies are watched at a time while nobody calls."""
 
 
 async def clients(scene: Scene, results: Results) -> None:

@@ -24,7 +24,9 @@ async def race(scene: Scene, results: Results) -> None:
     ratio = ratio_of(rates(reports["two proxies"]), rates(reports["hand-written"]))
     results.add("dual_write_throughput_vs_handwritten", ratio, fewest_calls(*reports.values()))
     for label, mix in _MIXES.items():
-        found = await scene.compete(_contest(scene, mix, scene.effort.calls(400)), rounds=2)
+        found = await scene.compete(
+            _contest(scene, mix, scene.effort.calls(400)), rounds=min(2, scene.effort.others)
+        )
         _tell_mix(results, label, found)
 
 

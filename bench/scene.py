@@ -43,17 +43,19 @@ async def _no_delay() -> None: ...
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is done: `rounds` of each comparison, and the share of a full run's calls."""
+    """How much is done: `rounds` of each comparison that a budget rests on, `others` of those that only fill
+    tables, and the share of a full run's calls."""
 
     rounds: int
+    others: int
     scale: float
 
     def calls(self, full: int) -> int:
         return int(full * self.scale)
 
 
-QUICK = Effort(rounds=3, scale=0.2)
-FULL = Effort(rounds=5, scale=1.0)
+QUICK = Effort(rounds=3, others=1, scale=0.2)
+FULL = Effort(rounds=5, others=4, scale=1.0)
 
 
 @dataclass(frozen=True, slots=True)

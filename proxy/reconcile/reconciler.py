@@ -57,8 +57,9 @@ SECURED_FOR = 10.0
 """Seconds for which positions secured before a drain are good for it."""
 TIP = 5.0
 """Seconds between two fresh positions while the collection has no mirror, on average, where they are few."""
-TIPS = 20
-"""Fresh positions that a replica takes a second, for all of its collections: it has other things to do."""
+TIPS = 5
+"""Fresh positions that a replica takes a second, for all of its collections: it has other things to do. Those
+of 500 collections are a minute or two old, and so is where the reconciler begins when one gets its mirror."""
 
 
 class Reconciler:
