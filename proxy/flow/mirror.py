@@ -17,7 +17,7 @@ from proxy.core.errors import CrossfadeError, Fenced, Outcome, Reason, Unavailab
 from proxy.core.exchange import ApplyResult, ApplyStatus
 from proxy.core.ports import Clock, CollectionStore, Signals
 from proxy.core.stage import Published, StoreName
-from proxy.core.version import Record
+from proxy.core.version import Record, Stamp
 from proxy.faultpoint import faultpoint
 from proxy.flow.breaker import Breaker, BreakerState
 
@@ -67,7 +67,7 @@ class Mirror:
         await faultpoint("mirror.before_write")
         with self._signals.span("mirror.write", collection=self._collection, store=name.value):
             if published.stage.needs_mirror_to_acknowledge:
-                await self._confirm(self._stores[name], record, published.epoch)
+                await self._confirm(self._stores[name], record, published)
                 outcome = MirrorOutcome.APPLIED
             else:
                 outcome = await self._attempt(self._stores[name], record)
@@ -109,20 +109,36 @@ class Mirror:
         self.breaker.succeeded()
         return "" if _holds(applied, record, record.version.epoch) else "overtaken"
 
-    async def _confirm(self, mirror: CollectionStore, record: Record, epoch: int) -> None:
+    async def _confirm(self, mirror: CollectionStore, record: Record, published: Published) -> None:
         """Raises Fenced too where the mirror holds a write of an epoch after the one that we know."""
+        epoch = published.epoch
         try:
             applied = await self._apply(mirror, record)
         except Fenced:
-            raise
+            if record.version.epoch >= epoch:
+                raise
+            return await self._confirm(mirror, await self._renew(record, published), published)
         except CrossfadeError as error:
             self._note(error.message)
             raise self._unconfirmed(f"the mirror could not be written: {error.message}") from error
         if _holds(applied, record, epoch):
-            return
+            return None
         if applied.existing is not None and applied.existing.version.epoch > epoch:
             raise Fenced("the mirror holds a write of a newer epoch", op=record.op)
         raise self._unconfirmed("the mirror holds a write that this one is not known to be part of")
+
+    async def _renew(self, record: Record, published: Published) -> Record:
+        """A repeat's record from before the change, which the mirror lacks and its fence refuses, under our
+        epoch. The reconciler does the same, once it has met it; nobody need wait for that."""
+        stamp = Stamp(published.epoch, self._clock.new_op(), self._clock.now())
+        primary, floor = self._stores[published.stage.primary], max(record.version.revision, stamp.seed)
+        try:
+            renewed = await primary.restamp(record, stamp, floor)
+        except CrossfadeError as error:
+            raise self._unconfirmed(f"the primary could not stamp it anew: {error.message}") from error
+        if renewed is None:
+            raise self._unconfirmed("the primary has gone on meanwhile")
+        return renewed
 
     async def _apply(self, mirror: CollectionStore, record: Record) -> ApplyResult:
         applied = await mirror.apply(record)

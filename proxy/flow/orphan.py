@@ -66,11 +66,19 @@ def once(orphan: Orphan | None, op: bytes, decide: Decide) -> Decide:
             return WriteResult(matched=True, after=held, repeated=True)
         if store.store is orphan.store:  # it is still the primary: others have written after it
             return WriteResult(matched=True, after=stored, repeated=True)
-        if held is not None and held.version.revision >= stored.version.revision + RING:
+        if held is not None and held.version.revision >= stored.version.revision + _remembered(stored, op):
             raise unconfirmed(op)
         return await decide(store, stamp)
 
     return decide_once
+
+
+def _remembered(stored: Record, op: bytes) -> int:
+    """By how many more writes the document forgets the op; 0 where it has forgotten it already."""
+    if op not in stored.ops:
+        return 0
+    younger = len(stored.ops) - 1 - stored.ops.index(op)
+    return RING - younger
 
 
 def unconfirmed(op: bytes) -> Unavailable:

@@ -61,6 +61,13 @@ def is_recent(adopted: Job, now: int) -> bool:
     return now - adopted.updated_at < RECENT * 1000
 
 
+def is_good_for_now(job: Job | None, now: int) -> bool:
+    """Whether a collection without a mirror has a position already that its first pass could begin with."""
+    if place_in(job, StoreName.MONGODB) is None or job is None:
+        return False
+    return job.state == RUNNING and now - job.updated_at < RECENT * 1000
+
+
 def place_in(job: Job | None, store: StoreName) -> Place | None:
     """The place that a job keeps, if it is one in this store's feed."""
     if job is None:

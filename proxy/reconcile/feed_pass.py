@@ -32,9 +32,10 @@ class FeedStatus:
 
 @dataclass(slots=True)
 class Pass:
-    """One pass over a feed with everything it counts."""
+    """One pass over a feed with everything it counts; `is_leading`: it was begun by who had the lease."""
 
     published: Published
+    is_leading: bool
     follower: Follower
     settler: Settler
     health: Health

@@ -28,6 +28,7 @@ from proxy.reconcile.checkpoint import (
     adopted_kind,
     feed_job,
     health_of,
+    is_good_for_now,
     is_recent,
     place_in,
     secured_job,
@@ -221,7 +222,7 @@ class Reconciler:
         site = self._site
         if not self._takes_turns:
             self._takes_turns = True
-            if place_in(await site.control.job(site.name, KIND), StoreName.MONGODB):
+            if is_good_for_now(await site.control.job(site.name, KIND), site.clock.now()):
                 await self._rest_between_tips()  # all collections start at once, and this one can wait
                 return
         position = await site.feeds[StoreName.MONGODB].tip()
@@ -263,6 +264,8 @@ class Reconciler:
                 return
             if not await self._lease.hold() and _seconds() >= self._attend_until:
                 return
+            if self._lease.is_held and not now.is_leading:
+                return  # it began behind what is to be looked at once more, which is the leader's business
             if self._lease.is_held:
                 await self._save(now)
 
@@ -278,16 +281,17 @@ class Reconciler:
         pair = site.pair(published)
         assert pair is not None, "only a stage with a mirror is followed"
         settler = Settler(site, pair, self._quarantine)
-        purged = place.purged if self._lease.is_held else place.applied
+        is_leading = self._lease.is_held
+        purged = place.purged if is_leading else place.applied
         follower = Follower(site.feeds[store], place.applied, purged, settler.settle, site.clock)
         counts = Counter(job.counts if job else {})
-        return Pass(published, follower, settler, health, counts, counts["bypass_at"])
+        return Pass(published, is_leading, follower, settler, health, counts, counts["bypass_at"])
 
     async def _secured_place(self, published: Published) -> Place | None:
         """In the feed of a store that has just become the primary: before the change that made it so, and
         before anything that was adopted in that change."""
         control, name, store = self._site.control, self._site.name, published.stage.primary
-        adopted = await control.job(name, adopted_kind(store))
+        adopted = await control.job(name, adopted_kind(store)) if store is StoreName.DYNAMODB else None
         if adopted and (adopted.epoch == published.epoch - 1 or is_recent(adopted, self._site.clock.now())):
             return place_in(adopted, store)
         return place_in(await control.job(name, secured_kind(store)), store)

@@ -15,8 +15,10 @@ from proxy.core.canary import canary_key
 from proxy.core.comparison import Kind
 from proxy.core.confirmed import Write
 from proxy.core.errors import CrossfadeError
+from proxy.core.exchange import FeedLost
 from proxy.core.finding import Finding, identify
 from proxy.core.keys import Key
+from proxy.core.stage import StoreName
 from proxy.reconcile.checkpoint import adopted_kind, is_recent, secured_job
 from proxy.reconcile.key import Outcome, Pair, Result, reconcile
 from proxy.reconcile.quarantine import Quarantine
@@ -130,7 +132,8 @@ class Settler:
         if flag.stage.primary is not self._pair.primary.store or flag.stage.mirror is None:
             raise Superseded
         self._pair = replace(self._pair, epoch=max(flag.epoch, self._pair.epoch))
-        is_changing = may_adopt and flag.holds_writes and flag.epoch == self._pair.epoch
+        has_fence = self._pair.primary.store is StoreName.MONGODB  # DynamoDB refuses no stamp
+        is_changing = may_adopt and has_fence and flag.holds_writes and flag.epoch == self._pair.epoch
         return replace(self._pair, is_changing=is_changing and await self._may_adopt(flag.epoch))
 
     async def _may_adopt(self, epoch: int) -> bool:
@@ -139,7 +142,7 @@ class Settler:
         if self._adopts_in != epoch:
             try:
                 await self._keep_position(epoch)
-            except CrossfadeError as error:
+            except (CrossfadeError, FeedLost) as error:
                 _log.warning("reconciling %s adopts nothing yet: %s", self._site.name, error)
                 return False
             self._adopts_in = epoch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import grpc
 import pytest
@@ -12,6 +12,7 @@ from bson import ObjectId
 
 from crossfade.v1 import document_pb2, error_pb2
 from crossfade.v1 import storage_pb2 as pb
+from proxy.api.status import TRAILER
 from proxy.api.translate.documents import read_document
 from proxy.core.document import Fields
 from proxy.core.keys import Key
@@ -318,12 +319,20 @@ async def test_a_deadline_tells_that_the_outcome_is_unknown_and_which_op(proxy: 
     request = pb.InsertRequest(
         collection="jobs", document=message_of({"tenant": "t", "name": "slow"}), request_id=request_id
     )
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await proxy.storage.Insert(request, timeout=0.5)
-    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    detail = detail_in(caught.value)
+    detail = await told_at_the_deadline(lambda: proxy.storage.Insert(request, timeout=0.5))
     assert detail.outcome == error_pb2.OUTCOME_UNKNOWN
     assert detail.op == request_id
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await proxy.storage.Get(pb.GetRequest(collection="jobs", key=key()), timeout=0.5)
-    assert detail_in(caught.value).outcome == error_pb2.OUTCOME_NOT_APPLIED
+    read = pb.GetRequest(collection="jobs", key=key())
+    detail = await told_at_the_deadline(lambda: proxy.storage.Get(read, timeout=0.5))
+    assert detail.outcome == error_pb2.OUTCOME_NOT_APPLIED
+
+
+async def told_at_the_deadline(call: Callable[[], Awaitable[object]]) -> error_pb2.ErrorDetail:
+    """What the proxy tells 20 ms before the deadline; where the machine was too busy for that, once more."""
+    for _ in range(10):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call()
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        if TRAILER in dict(caught.value.trailing_metadata() or ()):
+            return detail_in(caught.value)
+    raise AssertionError("the proxy told nothing in ten calls")

@@ -39,6 +39,8 @@ SKEW = 60_000
 MARK_SKEW = 5_000
 """The same for marks: a record this much newer than a mark stands behind it."""
 MARK_LIFE = 60_000
+ITERATOR_LIFE = 15 * 60 * 1000
+"""Milliseconds for which DynamoDB keeps an iterator that nobody uses."""
 
 
 class DynamoFeed:
@@ -56,8 +58,10 @@ class DynamoFeed:
     async def tip(self) -> str:
         stream = await self._streams.find(self._table)
         shards = await self._streams.shards(stream)
-        position = position_now(stream, self._clock.now(), shards)
-        self._latest.clear()
+        now = self._clock.now()
+        position = position_now(stream, now, shards)
+        for place in [place for place in self._latest if now - int(place[1]) > ITERATOR_LIFE]:
+            del self._latest[place]
         for shard in shards:
             if shard.is_open:
                 place = position.places[shard.id]

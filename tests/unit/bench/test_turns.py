@@ -92,11 +92,11 @@ async def test_idling_is_what_processes_take_in_all_looks_together() -> None:
     working = asyncio.create_task(work())
     await idling.watch()
     working.cancel()
-    busy = idling.share()
+    busy, watched = idling.share(), idling.seconds
     await idling.watch()
     assert idling.seconds >= 0.6
     assert 0.02 < busy <= 1
-    assert idling.share(os.getpid()) == pytest.approx(busy / 2, rel=0.3)
+    assert idling.share(os.getpid()) == pytest.approx(busy * watched / idling.seconds, rel=0.3)
     assert without_idling([report(100, 0.5, seconds=2.0)], 0.2) == pytest.approx([1_000])
 
 

@@ -12,7 +12,7 @@ from proxy.core.exchange import ApplyResult
 from proxy.core.flag import Change
 from proxy.core.stage import Stage
 from proxy.core.update import Inc, Set
-from proxy.core.version import RING, Record, Version
+from proxy.core.version import RING, Record, Stamp, Version
 from proxy.core.write import Modify
 from proxy.cutover.machine import BLOCKS_ALL
 from proxy.flow.pipeline import Written
@@ -84,11 +84,15 @@ async def test_what_certainly_did_not_come_along_is_applied_by_the_new_primary()
 OP = b"r" * 16
 
 
-async def repeat_during_a_hold(w: World, target: Stage) -> tuple[Record, asyncio.Task[Written]]:
-    """A write that a replica made and died; its client's repeat comes here while writes are held."""
-    await w.app.pipeline.write("jobs", w.insert("a", n=1))
-    command = Modify(w.key("a"), (Inc("n", 1),))
-    await w.app.pipeline.write("jobs", command, OP)
+async def repeat_during_a_hold(
+    w: World, target: Stage, made: Modify | None = None
+) -> tuple[Record, asyncio.Task[Written]]:
+    """A write that a replica made and died, or was `made` before; its client's repeat comes while writes are
+    held."""
+    command = made or Modify(w.key("a"), (Inc("n", 1),))
+    if not made:
+        await w.app.pipeline.write("jobs", w.insert("a", n=1))
+        await w.app.pipeline.write("jobs", command, OP)
     control = w.app.control
     flag, now = await control.flag("jobs"), await control.now()
     change = Change("c", target, "ann", "test", now, "r1", now + 60_000)
@@ -97,6 +101,15 @@ async def repeat_during_a_hold(w: World, target: Stage) -> tuple[Record, asyncio
     await until(lambda: door.is_holding)
     stored = held(w, 0 if flag.stage is Stage.MONGO_PRIMARY else DYNAMO)
     return stored, asyncio.create_task(w.app.pipeline.write("jobs", command, OP))
+
+
+async def overtake(w: World, known: Record, writes: int) -> Record:
+    """So many writes of others in MongoDB, which remember only themselves, once the repeat waits."""
+    await asyncio.sleep(0.05)
+    version = Version(2, known.version.revision + writes)
+    others = replace(known, version=version, document=w.document("a", n=77), op=b"o" * 16, ops=(b"o" * 16,))
+    w.mongo.table.put(others.key, others)
+    return others
 
 
 async def crowd_out(w: World, store: int, known: Record, epoch: int) -> Record:
@@ -190,6 +203,65 @@ async def test_on_the_way_back_a_repeat_is_told_to_be_unknown_where_it_may_have_
         with pytest.raises(CrossfadeError) as failure:
             await repeating
         assert failure.value.outcome is Outcome.UNKNOWN and held(w, 0) == others
+
+
+@pytest.mark.parametrize("younger", range(1, RING))
+@pytest.mark.parametrize("more", [0, -1], ids=["forgotten", "not yet"])
+async def test_a_repeat_of_an_older_write_is_forgotten_sooner(younger: int, more: int) -> None:
+    """Of what a document remembers, the writes that came after it take their part."""
+    async with world(Stage.DYNAMO_PRIMARY) as w:
+        await w.app.pipeline.write("jobs", w.insert("a", n=1))
+        command = Modify(w.key("a"), (Inc("n", 1),))
+        await w.app.pipeline.write("jobs", command, OP)
+        for _ in range(younger):
+            await w.app.pipeline.write("jobs", Modify(w.key("a"), (Inc("other", 1),)))
+        stored, repeating = await repeat_during_a_hold(w, Stage.MONGO_PRIMARY, command)
+        others = await overtake(w, stored, RING - younger + more)
+        await w.publish(Stage.MONGO_PRIMARY)
+        if more:
+            assert (await repeating).result.matched
+        else:
+            with pytest.raises(CrossfadeError) as failure:
+                await repeating
+            assert failure.value.outcome is Outcome.UNKNOWN and held(w, 0) == others
+
+
+async def test_a_repeat_of_what_was_adopted_need_not_wait_for_the_reconciler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A service wrote past the proxy just before the fence, so that DynamoDB alone has the newest version."""
+    async with world(Stage.MONGO_PRIMARY) as w:
+        await flip_to_dynamo(w)
+        mirrored = held(w, DYNAMO)
+        adopted = mirrored.restamped(Stamp(1, b"s" * 16, 0), mirrored.version.revision + 5)
+        w.dynamo.table.put(adopted.key, adopted)
+        async with asyncio.timeout(2):
+            written = await w.app.pipeline.write("jobs", Modify(w.key("a"), (Inc("n", 1),)), OP)
+        assert written.result.repeated
+        ours, theirs = held(w, 0), held(w, DYNAMO)
+        assert ours == theirs and ours.version.epoch == 2 and ours.holds_op(OP)
+
+
+@pytest.mark.parametrize("answer", [None, Unavailable("DynamoDB is away")], ids=["moved", "away"])
+async def test_what_cannot_be_stamped_anew_is_unknown_at_once(
+    monkeypatch: pytest.MonkeyPatch, answer: Unavailable | None
+) -> None:
+    async with world(Stage.MONGO_PRIMARY) as w:
+        await flip_to_dynamo(w)
+        mirrored = held(w, DYNAMO)
+        adopted = mirrored.restamped(Stamp(1, b"s" * 16, 0), mirrored.version.revision + 5)
+        w.dynamo.table.put(adopted.key, adopted)
+
+        async def refuse(record: Record, stamp: Stamp, floor: int) -> None:
+            if answer:
+                raise answer
+
+        monkeypatch.setattr(w.dynamo, "restamp", refuse)
+        async with asyncio.timeout(2):
+            with pytest.raises(Unavailable) as failure:
+                await w.app.pipeline.write("jobs", Modify(w.key("a"), (Inc("n", 1),)), OP)
+        assert failure.value.outcome is Outcome.UNKNOWN
+        assert failure.value.reason is Reason.MIRROR_UNCONFIRMED
 
 
 async def test_a_write_that_waits_for_mongodb_is_acknowledged_when_mongodb_is_needed_no_more(
