@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -333,6 +334,6 @@ async def told_at_the_deadline(call: Callable[[], Awaitable[object]]) -> error_p
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call()
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        if TRAILER in dict(caught.value.trailing_metadata() or ()):
+        if TRAILER in dict(cast(Any, caught.value.trailing_metadata() or ())):
             return detail_in(caught.value)
     raise AssertionError("the proxy told nothing in ten calls")

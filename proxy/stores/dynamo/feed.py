@@ -60,8 +60,8 @@ class DynamoFeed:
         shards = await self._streams.shards(stream)
         now = self._clock.now()
         position = position_now(stream, now, shards)
-        for place in [place for place in self._latest if now - int(place[1]) > ITERATOR_LIFE]:
-            del self._latest[place]
+        for old in [taken for taken in self._latest if now - int(taken[1]) > ITERATOR_LIFE]:
+            del self._latest[old]
         for shard in shards:
             if shard.is_open:
                 place = position.places[shard.id]

@@ -6,18 +6,20 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from proxy.core.document import Document
 from proxy.core.errors import Unavailable
-from proxy.core.exchange import DivergenceQuery
+from proxy.core.exchange import DivergenceQuery, FeedLost
 from proxy.core.flag import Change, Job
 from proxy.core.stage import Stage, StoreName
 from proxy.core.version import Record
 from proxy.core.write import Command, Delete, Insert, Replace
 from proxy.reconcile import reconciler as module
-from proxy.reconcile.checkpoint import FAILED, RUNNING, secured_kind
+from proxy.reconcile import tail
+from proxy.reconcile.checkpoint import FAILED, RECENT, RUNNING, adopted_kind, place_in, secured_kind
 from proxy.reconcile.reconciler import Reconciler
 from proxy.stores.memory.feed import MemoryFeed
 from tests.fixtures.yard import EPOCH, GONE, JOBS, ShakyStore, Yard, key, record, tombstone, until
@@ -128,6 +130,25 @@ async def test_who_starts_where_a_position_is_kept_takes_none_at_once() -> None:
         reconciler.wake()
         assert await reconciler.drain(5)
         assert yard.bench().differences() == []
+
+
+@pytest.mark.parametrize(("state", "age"), [(RUNNING, RECENT), (FAILED, 0)], ids=["old", "failed"])
+async def test_a_kept_position_that_is_of_no_use_is_renewed_at_once(state: str, age: float) -> None:
+    """With it, the first pass of a collection that gets its mirror now would tell of a gap that is none."""
+    yard = Yard(Stage.MONGO_ONLY)
+    await yard.open()
+    async with running(yard):
+        await until(lambda: is_saved(yard))
+    await yard.control.save_job(replace(await feed_job(yard), state=state))
+    kept = await feed_job(yard)
+    yard.clock.ahead += int(age * 1000)
+
+    async def is_renewed() -> bool:
+        job = await feed_job(yard)
+        return job.updated_at > kept.updated_at and job.state == RUNNING
+
+    async with running(yard, "r2", collections=100_000):  # the next position is due in an hour
+        await until(is_renewed)
 
 
 async def test_a_kept_position_is_renewed_when_its_turn_comes() -> None:
@@ -426,6 +447,8 @@ async def test_an_epoch_is_stamped_only_once_it_is_published() -> None:
         yard.dynamo.put(key("late"), record((EPOCH, 9), name="late"))
         assert not await reconciler.drain(0.2)
         assert yard.dynamo.records[key("late")].version.epoch == EPOCH
+        kept = await yard.control.job("jobs", adopted_kind(StoreName.MONGODB))
+        assert kept is None, "nothing is adopted where the primary takes stamps"
         await yard.publish(Stage.DYNAMO_PRIMARY)
         assert await reconciler.drain(5)
         assert yard.mongo.records[key("late")].version.epoch == EPOCH + 1
@@ -524,6 +547,47 @@ async def test_what_was_adopted_in_a_change_that_was_aborted_is_looked_at_after_
         await until(lambda: bench.differences() == [])
 
 
+async def test_what_was_adopted_is_looked_at_by_who_gets_the_lease_after_an_abort(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has followed along without the lease, from behind what its predecessor adopted. The change took
+    longer than DynamoDB's own feed is followed."""
+    monkeypatch.setattr(tail, "TAIL", 0.0)
+    bench = yard.bench()
+    async with running(yard) as reconciler:
+        await raise_the_fence(yard)
+        bench.bypass("new", 7)
+        assert await reconciler.drain(5)
+        await until(lambda: is_saved_with_a_second_look_to_come(yard))
+    async with running(yard, "r2") as successor:
+        async with led_by_somebody(yard):
+            successor.attend(60)
+            await until(lambda: successor.status().following is StoreName.MONGODB)
+            await yard.publish(Stage.MONGO_PRIMARY)
+        await until(lambda: bench.differences() == [])
+
+
+async def test_a_position_that_cannot_be_kept_in_the_mirror_s_feed_is_no_gap_in_the_primary_s(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def lose() -> str:
+        asked.set()
+        raise FeedLost("the stream is not what it was")
+
+    async with running(yard) as reconciler:
+        await raise_the_fence(yard)
+        with monkeypatch.context() as lost:
+            lost.setattr(yard.feeds[StoreName.DYNAMODB], "tip", lose)
+            yard.bench().bypass("new", 7)
+            async with asyncio.timeout(5):
+                await asked.wait()
+            assert not await reconciler.drain(0.1)
+        assert await reconciler.drain(5)
+        assert (await feed_job(yard)).state == RUNNING and "new" in str(yard.dynamo.records)
+
+
 async def test_nothing_is_adopted_without_a_change_of_the_primary(yard: Yard) -> None:
     """A fence higher than what is published, as after a publisher died: its epoch is waited for."""
     bench = yard.bench()
@@ -533,6 +597,11 @@ async def test_nothing_is_adopted_without_a_change_of_the_primary(yard: Yard) ->
         bench.bypass("new", 7)
         assert not await reconciler.drain(0.2)
         assert bench.held("new")[1] is None
+
+
+async def is_saved_with_a_second_look_to_come(yard: Yard) -> bool:
+    place = place_in(await feed_job(yard), StoreName.MONGODB)
+    return place is not None and place.applied != place.purged
 
 
 async def is_saved_after(yard: Yard, moment: int) -> bool:

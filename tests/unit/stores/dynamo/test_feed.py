@@ -10,7 +10,7 @@ import pytest
 
 from proxy.core.collection import Collection, Index, IndexKind, KeyField
 from proxy.core.exchange import FeedBatch, FeedLost
-from proxy.stores.dynamo.feed import RETENTION, DynamoFeed
+from proxy.stores.dynamo.feed import ITERATOR_LIFE, RETENTION, DynamoFeed
 from proxy.stores.dynamo.layout import Layout
 from proxy.stores.dynamo.lineage import BEGINNING, DONE, Shard, StreamPosition, catch_up, readable
 from tests.unit.stores.dynamo.scripted_streams import ARN, THROTTLED, ScriptedStreams
@@ -131,6 +131,20 @@ async def test_a_tip_survives_the_process_before_its_first_record(
     streams.write("s0", "x/1")
     later = Follower(restarted(streams, clock), position)
     assert await later.catch_up() == ["x/1"]
+
+
+async def test_a_later_tip_takes_no_other_its_iterators_before_dynamodb_does(
+    feed: DynamoFeed, streams: ScriptedStreams, clock: SetClock
+) -> None:
+    """Without them what the stream keeps of a whole day would be read, up to the position."""
+    streams.write("s0", "x/before")
+    position = await feed.tip()
+    await feed.tip()
+    streams.write("s0", "x/1")
+    assert await Follower(feed, position).catch_up() == ["x/1"]
+    clock.at += ITERATOR_LIFE
+    await feed.tip()
+    assert await Follower(feed, position).catch_up() == ["x/before", "x/1"]
 
 
 async def test_an_iterator_that_expired_is_replaced(feed: DynamoFeed, streams: ScriptedStreams) -> None:
