@@ -103,18 +103,10 @@ async def repeat_during_a_hold(
     return stored, asyncio.create_task(w.app.pipeline.write("jobs", command, OP))
 
 
-async def overtake(w: World, known: Record, writes: int) -> Record:
-    """So many writes of others in MongoDB, which remember only themselves, once the repeat waits."""
+async def crowd_out(w: World, store: int, known: Record, writes: int = RING) -> Record:
+    """So many writes of others, which remember only themselves, decided before the repeat that waits is."""
     await asyncio.sleep(0.05)
     version = Version(2, known.version.revision + writes)
-    others = replace(known, version=version, document=w.document("a", n=77), op=b"o" * 16, ops=(b"o" * 16,))
-    w.mongo.table.put(others.key, others)
-    return others
-
-
-async def crowd_out(w: World, store: int, known: Record, epoch: int) -> Record:
-    """More writes of others than a document remembers, decided before the repeat is."""
-    version = Version(epoch, known.version.revision + RING)
     others = replace(known, version=version, document=w.document("a", n=77), op=b"o" * 16, ops=(b"o" * 16,))
     (w.mongo, w.dynamo)[store].table.put(others.key, others)
     return others
@@ -124,8 +116,7 @@ async def crowd_out(w: World, store: int, known: Record, epoch: int) -> Record:
 async def test_a_repeat_that_waits_for_a_change_is_recognised_however_many_go_before(target: Stage) -> None:
     async with world(Stage.MONGO_PRIMARY) as w:
         stored, repeating = await repeat_during_a_hold(w, Stage.DYNAMO_PRIMARY)
-        await asyncio.sleep(0.05)
-        others = await crowd_out(w, DYNAMO if target is Stage.DYNAMO_PRIMARY else 0, stored, 2)
+        others = await crowd_out(w, DYNAMO if target is Stage.DYNAMO_PRIMARY else 0, stored)
         await w.publish(target)
         written = await repeating
         assert written.result.repeated and written.result.matched
@@ -197,8 +188,7 @@ async def test_a_write_that_the_mirror_holds_under_a_newer_epoch_waits_to_learn_
 async def test_on_the_way_back_a_repeat_is_told_to_be_unknown_where_it_may_have_been_forgotten() -> None:
     async with world(Stage.DYNAMO_PRIMARY) as w:
         stored, repeating = await repeat_during_a_hold(w, Stage.MONGO_PRIMARY)
-        await asyncio.sleep(0.05)
-        others = await crowd_out(w, 0, stored, 2)
+        others = await crowd_out(w, 0, stored)
         await w.publish(Stage.MONGO_PRIMARY)
         with pytest.raises(CrossfadeError) as failure:
             await repeating
@@ -216,7 +206,7 @@ async def test_a_repeat_of_an_older_write_is_forgotten_sooner(younger: int, more
         for _ in range(younger):
             await w.app.pipeline.write("jobs", Modify(w.key("a"), (Inc("other", 1),)))
         stored, repeating = await repeat_during_a_hold(w, Stage.MONGO_PRIMARY, command)
-        others = await overtake(w, stored, RING - younger + more)
+        others = await crowd_out(w, 0, stored, RING - younger + more)
         await w.publish(Stage.MONGO_PRIMARY)
         if more:
             assert (await repeating).result.matched
@@ -226,15 +216,17 @@ async def test_a_repeat_of_an_older_write_is_forgotten_sooner(younger: int, more
             assert failure.value.outcome is Outcome.UNKNOWN and held(w, 0) == others
 
 
-async def test_a_repeat_of_what_was_adopted_need_not_wait_for_the_reconciler(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def flip_with_an_adoption(w: World) -> None:
     """A service wrote past the proxy just before the fence, so that DynamoDB alone has the newest version."""
+    await flip_to_dynamo(w)
+    mirrored = held(w, DYNAMO)
+    adopted = mirrored.restamped(Stamp(1, b"s" * 16, 0), mirrored.version.revision + 5)
+    w.dynamo.table.put(adopted.key, adopted)
+
+
+async def test_a_repeat_of_what_was_adopted_need_not_wait_for_the_reconciler() -> None:
     async with world(Stage.MONGO_PRIMARY) as w:
-        await flip_to_dynamo(w)
-        mirrored = held(w, DYNAMO)
-        adopted = mirrored.restamped(Stamp(1, b"s" * 16, 0), mirrored.version.revision + 5)
-        w.dynamo.table.put(adopted.key, adopted)
+        await flip_with_an_adoption(w)
         async with asyncio.timeout(2):
             written = await w.app.pipeline.write("jobs", Modify(w.key("a"), (Inc("n", 1),)), OP)
         assert written.result.repeated
@@ -247,10 +239,7 @@ async def test_what_cannot_be_stamped_anew_is_unknown_at_once(
     monkeypatch: pytest.MonkeyPatch, answer: Unavailable | None
 ) -> None:
     async with world(Stage.MONGO_PRIMARY) as w:
-        await flip_to_dynamo(w)
-        mirrored = held(w, DYNAMO)
-        adopted = mirrored.restamped(Stamp(1, b"s" * 16, 0), mirrored.version.revision + 5)
-        w.dynamo.table.put(adopted.key, adopted)
+        await flip_with_an_adoption(w)
 
         async def refuse(record: Record, stamp: Stamp, floor: int) -> None:
             if answer:
