@@ -15,7 +15,7 @@ from proxy.config import ProxyConfig, load_collections
 from proxy.console.desk import Desk
 from proxy.core.collection import Collection
 from proxy.core.crowd import Crowd
-from proxy.core.errors import Unavailable
+from proxy.core.errors import CrossfadeError, Unavailable
 from proxy.core.flag import Flag
 from proxy.core.ports import Clock, CollectionStore, Control, DivergenceLog, Feed, Fence, Signals
 from proxy.core.reading import Pool
@@ -35,7 +35,6 @@ from proxy.flow.shadow import Shadow
 from proxy.gauges import Gauges, Subjects, start_at_zero
 from proxy.reconcile.mender import Mender
 from proxy.reconcile.reconciler import Reconciler
-from proxy.reconcile.repair import repair
 from proxy.reconcile.site import Site
 from proxy.reconcile.together import together
 from proxy.reconcile.workshop import Workshop
@@ -163,7 +162,9 @@ class App:
 
         A mirror that does not answer is prepared later, by `start`: its absence must not keep us off.
         """
-        await self.control.prepare()
+        async with together() as group:
+            group.create_task(self.control.prepare())
+            group.create_task(self._prepare_log())
         self._flags = {flag.collection: flag for flag in await self.control.flags()}
         slots = asyncio.Semaphore(AT_ONCE)
 
@@ -175,6 +176,13 @@ class App:
         async with together() as group:
             tasks = [group.create_task(prepare(*each)) for each in self.parts.stores.items()]
         return [line for task in tasks for line in task.result()]
+
+    async def _prepare_log(self) -> None:
+        """Nobody needs the log to be served, and where all is DYNAMO_ONLY its store may be gone."""
+        try:
+            await self.divergences.prepare()
+        except CrossfadeError as error:
+            _log.warning("the log of divergences is not prepared: %s", error)
 
     async def _prepare_both(self, stage: Stage, stores: Stores) -> tuple[str, ...]:
         primary, other = stores[stage.primary], stores[stage.primary.other]
@@ -260,7 +268,7 @@ class App:
             steering=Steering(self.overview, self.coordinator),
             divergences=self.divergences,
             workshop=self.workshop,
-            repair=lambda name, keys: repair(self.sites[name], self.membership.doors[name], keys),
+            mender=self.mender,
             outcomes=lambda: {name: one.outcomes for name, one in self.reporters.items()},
             step_of=self.coordinator.step_of,
             clock=self.parts.clock,
@@ -274,8 +282,7 @@ class App:
             await self.reporters[name].settle()
 
     async def _create_flag(self, collection: Collection) -> Flag:
-        new = Flag(collection.name, 1, Stage.MONGO_ONLY, self.parts.clock.now())
-        return await self.control.create(new)
+        return await self.control.create(Flag(collection.name, 1, Stage.MONGO_ONLY, self.parts.clock.now()))
 
     def _open_lane(self, collection: Collection) -> None:
         parts, name = self.parts, collection.name

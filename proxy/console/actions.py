@@ -100,7 +100,9 @@ async def carry_out(desk: Desk, name: str, verb: str, wish: Wish, actor: str) ->
     if verb in STOPS:
         return await _stop(desk, status, STOPS[verb], wish, actor)
     if verb == "repair":
-        return await mend(desk, status, wish.divergence, is_trial=wish.dry_run)
+        return await mend(
+            desk, status, wish.divergence, is_trial=wish.dry_run, actor=actor, reason=wish.reason
+        )
     raise NotFound(f"there is no order named {verb!r}", Reason.NOT_FOUND, field="verb")
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from proxy.core.exchange import DivergenceQuery
 from proxy.core.flag import Flag, Job
-from proxy.core.keys import Key
 from proxy.core.ports import Clock, DivergenceLog
 from proxy.cutover.machine import Step
 from proxy.cutover.overview import Overview
@@ -17,9 +17,6 @@ from proxy.reconcile.repair import RepairReport
 
 Outcomes = Callable[[], Mapping[str, Mapping[str, int]]]
 """What this replica's comparisons have found since it started: outcomes by name, by collection."""
-
-Repair = Callable[[str, Iterable[Key]], Awaitable[RepairReport]]
-"""Brings documents of a collection together again and compares them (see `reconcile.repair`)."""
 
 
 class Workshop(Protocol):
@@ -34,6 +31,16 @@ class Workshop(Protocol):
         ...
 
 
+class Mender(Protocol):
+    """What brings documents together again that differ (see `reconcile.mender`)."""
+
+    async def repair(
+        self, query: DivergenceQuery, ids: Sequence[str], *, by_verify: bool, actor: str, reason: str = ...
+    ) -> RepairReport:
+        """Repair the divergences of these ids and compare them again; it is audited."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """Everything an operator looks at and steers with; the same that serves gRPC."""
@@ -42,7 +49,7 @@ class Desk:
     steering: Steering
     divergences: DivergenceLog
     workshop: Workshop
-    repair: Repair
+    mender: Mender
     outcomes: Outcomes
     step_of: Callable[[Flag], Step]
     clock: Clock

@@ -12,17 +12,19 @@ from proxy.core.keys import Key
 from proxy.cutover.checks import GateCheck
 from proxy.cutover.overview import CollectionStatus
 
-PAGE = 200
 
-
-async def mend(desk: Desk, status: CollectionStatus, divergence: str, *, is_trial: bool) -> Json:
-    """Repair it, or for trial only say whether that can be done. Raises NotFound where it is not logged."""
+async def mend(
+    desk: Desk, status: CollectionStatus, divergence: str, *, is_trial: bool, actor: str, reason: str
+) -> Json:
+    """Repair it, which is audited, or for trial only say whether that can be done. Raises NotFound where it
+    is not logged."""
     row = await _row_of(desk, status.flag.collection, divergence)
     key = key_named(status.collection, row.key) if row.key else None
     checks = (has_mirror(status), _is_open(row), _names_a_document(row, key))
     if is_trial or key is None or not all(check.passed for check in checks):
         return told(checks)
-    report = await desk.repair(status.flag.collection, (key,))
+    query = DivergenceQuery(status.flag.collection)
+    report = await desk.mender.repair(query, [row.id], by_verify=False, actor=actor, reason=reason)
     done = ", ".join(sorted(report.results)) or "nothing to do"
     if report.closed:
         return told(checks, executed=True, message=f"{done}; both stores agree, and it is closed")
@@ -31,15 +33,10 @@ async def mend(desk: Desk, status: CollectionStatus, divergence: str, *, is_tria
 
 async def _row_of(desk: Desk, name: str, divergence: str) -> Divergence:
     """The row of the log that has this id."""
-    before: tuple[int, str] | None = None
-    while True:
-        rows = await desk.divergences.list(DivergenceQuery(name, limit=PAGE, before=before))
-        for row in rows:
-            if row.id == divergence:
-                return row
-        if len(rows) < PAGE:
-            raise NotFound(f"{name} has no divergence {divergence!r}", Reason.NOT_FOUND, field="divergence")
-        before = (rows[-1].last_seen, rows[-1].id)
+    row = (await desk.divergences.get([divergence])).get(divergence)
+    if row is None or row.collection != name:
+        raise NotFound(f"{name} has no divergence {divergence!r}", Reason.NOT_FOUND, field="divergence")
+    return row
 
 
 def _is_open(row: Divergence) -> GateCheck:

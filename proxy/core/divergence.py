@@ -58,13 +58,14 @@ def diff(
 ) -> tuple[FieldDifference, ...]:
     """The fields that differ, at most 50, values shortened to 200 characters and redacted where configured.
 
-    `redact` holds dotted paths; a path covers everything below it, and `*` covers all.
+    `redact` holds dotted paths; a path covers everything below it, and `*` covers all. Where a whole embedded
+    document or a list differs that has a redacted path in it, all of it is hidden.
     """
     left = primary.fields if primary else {}
     right = mirror.fields if mirror else {}
     found = []
     for path, ours, theirs in _walk("", left, right):
-        hidden = any(rule == "*" or path == rule or path.startswith(rule + ".") for rule in redact)
+        hidden = any(_covers(rule, path) for rule in redact)
         found.append(FieldDifference(path, _text(ours, hidden), _text(theirs, hidden)))
         if len(found) == MAX_DIFFERENCES:
             break
@@ -72,6 +73,10 @@ def diff(
 
 
 _ABSENT: Any = object()
+
+
+def _covers(rule: str, path: str) -> bool:
+    return rule == "*" or f"{path}.".startswith(f"{rule}.") or rule.startswith(f"{path}.")
 
 
 def _walk(prefix: str, left: dict[str, Value], right: dict[str, Value]) -> Iterator[tuple[str, Value, Value]]:

@@ -241,6 +241,10 @@ class Fence(Protocol):
 class DivergenceLog(Protocol):
     """Where every replica's divergences are kept in one place."""
 
+    async def prepare(self) -> None:
+        """Create what is missing, idempotently."""
+        ...
+
     async def record(self, divergence: Divergence) -> None:
         """Add it, or count it again where its id is known (the first look is kept): it is open again."""
         ...

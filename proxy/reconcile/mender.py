@@ -48,7 +48,7 @@ class Mender:
         self._divergences = divergences
 
     async def repair(
-        self, query: DivergenceQuery, ids: Sequence[str], *, by_verify: bool, actor: str
+        self, query: DivergenceQuery, ids: Sequence[str], *, by_verify: bool, actor: str, reason: str = ""
     ) -> RepairReport:
         """Repair one page of the unclosed divergences of a collection, or those of these ids; with
         `by_verify` only what was seen since its last verify began. What was done is audited.
@@ -61,7 +61,7 @@ class Mender:
             query = replace(query, since=await _last_verify(site))
         report = await repair_page(site, outlook, query, ids)
         if report.looked:
-            await site.control.record_audit(await _entry(site, outlook, report, actor))
+            await site.control.record_audit(await _entry(site, outlook, report, actor, reason))
         return report
 
     async def explain(self, collection: str, divergence: str) -> Explanation:
@@ -101,7 +101,7 @@ async def _last_verify(site: Site) -> int:
     return job.started_at
 
 
-async def _entry(site: Site, outlook: Outlook, report: RepairReport, actor: str) -> AuditEntry:
+async def _entry(site: Site, outlook: Outlook, report: RepairReport, actor: str, reason: str) -> AuditEntry:
     stage = outlook.published.stage.value
     details = {
         "looked": report.looked,
@@ -109,7 +109,7 @@ async def _entry(site: Site, outlook: Outlook, report: RepairReport, actor: str)
         "unequal": len(report.unequal),
         **report.results,
     }
-    return AuditEntry(await site.control.now(), actor, "repair", site.name, "", stage, stage, details)
+    return AuditEntry(await site.control.now(), actor, "repair", site.name, reason, stage, stage, details)
 
 
 def _document(record: Record | None) -> Document | None:

@@ -357,3 +357,18 @@ async def test_divergences_are_selected_by_what_is_left_and_when_they_were_seen(
     assert [row.id for row in await log.list(DivergenceQuery("jobs", since=3))] == ["d4", "d3"]
     both = DivergenceQuery("jobs", is_unclosed=True, since=2, limit=1)
     assert [row.id for row in await log.list(replace(both, before=(4, "d4")))] == ["d3"]
+
+
+async def test_a_replica_that_never_left_is_forgotten_an_hour_after_its_last_heartbeat(
+    mongodb_uri: str, unique_name: str
+) -> None:
+    async with MongoStores.open(mongodb_uri) as mongo:
+        control = MongoControl(mongo.client, unique_name)
+        await control.prepare()
+        await control.beat(REPLICA)
+        replicas = mongo.client[unique_name]["replicas"]
+        [index] = [one async for one in await replicas.list_indexes() if "expireAfterSeconds" in one]
+        assert index["expireAfterSeconds"] == 3600
+        [path] = index["key"]
+        assert await replicas.count_documents({path: {"$type": "date"}}) == 1
+        await mongo.client.drop_database(unique_name)

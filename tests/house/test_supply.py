@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CONSTRAINTS = dict(
-    line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line
-)
+PINS = [line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line]
+CONSTRAINTS = dict(PINS)
 
 
 def normal(name: str) -> str:
@@ -35,6 +34,10 @@ def bill(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def test_the_bill_names_what_is_installed(bill: dict[str, str]) -> None:
     assert {"grpcio", "pymongo", "boto3", "pyjwt", "cryptography", "crossfade"} <= bill.keys()
     assert {name: version(name) for name in bill} == bill
+
+
+def test_nothing_is_pinned_twice() -> None:
+    assert len({normal(name) for name, _ in PINS}) == len(PINS)
 
 
 def test_everything_in_the_bill_is_pinned(bill: dict[str, str]) -> None:

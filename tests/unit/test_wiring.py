@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.core.errors import Reason, Refused
+from proxy.core.errors import Reason, Refused, Unavailable
 from proxy.core.flag import Flag
 from proxy.core.stage import Stage
 from proxy.stores.memory.control import MemoryControl
@@ -98,3 +98,18 @@ async def test_the_flag_of_a_new_collection_is_created_at_its_first_start() -> N
         await new.stop()
         [flag] = await new.control.flags()
         assert (flag.collection, flag.epoch, flag.stage) == ("jobs", 1, Stage.MONGO_ONLY)
+
+
+async def test_the_log_of_divergences_is_prepared_and_nobody_waits_for_one_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with world(Stage.MONGO_ONLY) as w:
+        asked = []
+
+        async def refuse() -> None:
+            asked.append("the log")
+            raise Unavailable("MongoDB is gone")
+
+        monkeypatch.setattr(w.divergences, "prepare", refuse)
+        await w.app.prepare()
+        assert asked == ["the log"]

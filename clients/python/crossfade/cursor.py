@@ -45,8 +45,8 @@ class AsyncCursor:
         self._find_page = find_page
         self._filter = filter
         self._sort = sort
-        self._limit = limit
-        self._batch_size = batch_size
+        self._limit = _not_negative("limit", limit)
+        self._batch_size = _not_negative("batch_size", batch_size)
         self._timeout = timeout
         self._ready: deque[Document] = deque()
         self._token: str | None = ""
@@ -67,13 +67,13 @@ class AsyncCursor:
     def limit(self, limit: int) -> Self:
         """Read at most so many documents; 0 means all."""
         self._check_unread()
-        self._limit = limit
+        self._limit = _not_negative("limit", limit)
         return self
 
     def batch_size(self, batch_size: int) -> Self:
         """Read so many documents a page; 0 leaves it to the proxy."""
         self._check_unread()
-        self._batch_size = batch_size
+        self._batch_size = _not_negative("batch_size", batch_size)
         return self
 
     def __aiter__(self) -> Self:
@@ -127,3 +127,9 @@ class AsyncCursor:
     def _check_unread(self) -> None:
         if self._token != "":
             raise BadRequest("the cursor has been read from already", Reason.INVALID_ARGUMENT)
+
+
+def _not_negative(field: str, number: int) -> int:
+    if number < 0:
+        raise BadRequest(f"{field} must be 0 or more, and is {number}", Reason.INVALID_ARGUMENT, field=field)
+    return number

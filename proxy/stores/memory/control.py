@@ -151,6 +151,9 @@ class MemoryDivergences:
         self._clock = clock
         self._rows: dict[str, Divergence] = {}
 
+    async def prepare(self) -> None:
+        """Nothing is missing in memory."""
+
     async def record(self, divergence: Divergence) -> None:
         known = self._rows.get(divergence.id)
         if known is None:

@@ -29,6 +29,8 @@ from proxy.stores.mongo.jobs import SharedJobs, job_id
 from proxy.stores.mongo.rows import from_row, to_row
 
 DATABASE = "crossfade"
+FORGOTTEN = 3600
+"""Seconds after its last heartbeat when a replica that has not left the registry is forgotten."""
 _TOKENS = 8
 _ATTEMPTS = 8
 _AWAIT = 1_000  # milliseconds that the server may hold back an empty batch of the change stream
@@ -58,6 +60,7 @@ class MongoControl(SharedJobs):
         with Translated(is_write=True):
             await self._audit.create_index([("at", DESCENDING)])
             await self._audit.create_index([("collection", 1), ("at", DESCENDING)])
+            await self._replicas.create_index("beat_at", expireAfterSeconds=FORGOTTEN)
 
     async def create(self, flag: Flag) -> Flag:
         with Translated(is_write=True):

@@ -107,6 +107,15 @@ async def test_a_cursor_that_was_read_from_does_not_change(proxy: FakeProxy, cli
         cursor.batch_size(1)
 
 
+def test_a_negative_limit_is_refused_by_name(client: AsyncClient) -> None:
+    """PyMongo reads a batch of so many then; here documents would be missing at the end of each page."""
+    with pytest.raises(BadRequest, match="limit must be 0 or more, and is -5") as refused:
+        client["jobs"].find(limit=-5)
+    assert refused.value.field == "limit"
+    with pytest.raises(BadRequest, match="batch_size must be 0 or more"):
+        client["jobs"].find().batch_size(-1)
+
+
 def test_a_direction_goes_with_one_field(client: AsyncClient) -> None:
     with pytest.raises(BadRequest, match="one field"):
         client["jobs"].find().sort([("a", 1)], -1)

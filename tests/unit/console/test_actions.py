@@ -190,6 +190,9 @@ async def test_a_divergence_is_repaired_by_its_id() -> None:
         done = await stand.order("repair", FOR_REAL | {"divergence": row.id})
         assert done.data["executed"] and "closed" in done.data["message"]
         assert await world.divergences.counts(NAME) == {}
+        [entry] = await world.app.control.audit(NAME, 10)
+        assert (entry.action, entry.details["closed"]) == ("repair", 1)
+        assert (entry.actor, entry.reason) == ("Ada (console, 127.0.0.1)", "a test")
         again = await stand.order("repair", FOR_REAL | {"divergence": row.id})
         assert not again.data["executed"]
         assert (await stand.order("repair", {"divergence": "nothing"})).status == 404
