@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,15 @@ pytestmark = pytest.mark.skipif(
     reason="no Helm on this machine (scripts/helm sees to one where the Python index is reached)",
 )
 
-SECURE = ("insecure=false", "tls.existingSecret=certificate", "access.existingSecret=access")
+SECURE = (
+    "insecure=false",
+    "tls.existingSecret=certificate",
+    "access.existingSecret=access",
+    "access.staticTokensKey=tokens",
+)
 EVERYTHING = (
     *SECURE,
     "tls.clientCaKey=ca.crt",
-    "access.staticTokensKey=tokens",
     "autoscaling.enabled=true",
     "dynamodb.endpoint=http://dynamodb:8000",
     "telemetry.otlpEndpoint=http://collector:4317",
@@ -87,6 +92,15 @@ def test_the_proxy_reads_what_it_is_told(values: Path) -> None:
     config = load_config(environment)
     assert config.trace_rate == 1
     assert config.listen.endswith(":50051")
+
+
+def test_the_example_of_the_docs_makes_a_proxy_that_starts(tmp_path: Path) -> None:
+    [example] = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "deploying.md").read_text(), re.DOTALL)
+    file = tmp_path / "values.yaml"
+    file.write_text(example)
+    config = load_config(environment_of(render(file)))
+    assert config.tls_cert and config.access and config.static_tokens
+    assert load_config(environment_of(render(file, "tls.clientCaKey=ca.crt"))).tls_client_ca
 
 
 def test_the_collections_are_the_ones_that_were_given(values: Path, tmp_path: Path) -> None:
@@ -180,6 +194,8 @@ def test_the_autoscaler_has_the_deployment_to_itself(values: Path) -> None:
         ("secrets.existingSecret=", "secrets.existingSecret must name"),
         ("collections=null", "collections must declare"),
         ("insecure=false", "asks nobody who they are"),
+        ("insecure=false,tls.existingSecret=t,tls.clientCaKey=ca.crt", "asks nobody who they are"),
+        ("insecure=false,tls.existingSecret=t,access.existingSecret=a", "lets nobody in"),
         ("replicaCount=1", "replicaCount"),
         ("autoscaling.enabled=true,autoscaling.minReplicas=1", "minReplicas must be 2"),
         ("telemetry.traceRate=2", "traceRate"),

@@ -58,7 +58,8 @@ def test_published_ports_are_distinct_and_loopback_only() -> None:
 def test_proxies_listen_where_the_image_and_the_ports_say() -> None:
     for proxy in _proxies().values():
         listening = proxy["environment"]["CROSSFADE_LISTEN"].rpartition(":")[2]
-        assert [port.rpartition(":")[2] for port in proxy["ports"]] == [listening]
+        console = proxy["environment"]["CROSSFADE_CONSOLE"].rpartition(":")[2]
+        assert [port.rpartition(":")[2] for port in proxy["ports"]] == [listening, console]
         assert f"EXPOSE {listening}\n" in _DOCKERFILE
         assert f"127.0.0.1:{listening}'" in _DOCKERFILE
 

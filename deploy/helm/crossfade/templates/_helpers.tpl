@@ -39,8 +39,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and (not .Values.collections) (not .Values.existingCollections) -}}
 {{- fail "collections must declare the collections, or existingCollections name a ConfigMap that does" -}}
 {{- end -}}
-{{- if and (not .Values.insecure) (not (and .Values.tls.existingSecret (or .Values.access.existingSecret .Values.tls.clientCaKey))) -}}
+{{- if and (not .Values.insecure) (not (and .Values.tls.existingSecret .Values.access.existingSecret)) -}}
 {{- fail "without tls.existingSecret and access.existingSecret the proxy asks nobody who they are: set both, or insecure: true" -}}
+{{- end -}}
+{{- if and .Values.access.existingSecret (not (or .Values.access.staticTokensKey .Values.tls.clientCaKey (hasKey .Values.extraEnvironment "CROSSFADE_JWKS"))) -}}
+{{- fail "access.existingSecret lets nobody in without access.staticTokensKey, tls.clientCaKey or extraEnvironment.CROSSFADE_JWKS" -}}
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (lt (int .Values.autoscaling.minReplicas) 2) -}}
 {{- fail "autoscaling.minReplicas must be 2 or more: the death of the last replica stops every service" -}}
