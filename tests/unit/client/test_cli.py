@@ -340,6 +340,21 @@ def test_a_wrong_command_line_exits_2(words: list[str], capsys: pytest.CaptureFi
     assert "usage: crossfade" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("address", "code", "says"),
+    [
+        ("a,b", 2, "--address 'a,b': 'a' is not host:port"),
+        (" ", 2, "--address ' ': the address of the proxy is empty"),
+        ("nobody.invalid:1,nobody.invalid:2", 3, "--address 'nobody.invalid:1,nobody.invalid:2'"),
+    ],
+)
+def test_a_wrong_address_is_named(
+    capsys: pytest.CaptureFixture[str], address: str, code: int, says: str
+) -> None:
+    assert main(["status", "--address", address]) == code
+    assert says in capsys.readouterr().err
+
+
 def test_the_address_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSFADE_ADDRESS", "elsewhere:1")
     assert parse(["status"]).address == "elsewhere:1"

@@ -22,7 +22,7 @@ from crossfade.cli.delegation import DELEGATED, delegate
 from crossfade.cli.messages import as_json, checks_table
 from crossfade.cli.terminal import show
 from crossfade.cli.watching import watch
-from crossfade.errors import CrossfadeError, DeadlineExceeded, GateClosed, Unavailable
+from crossfade.errors import CrossfadeError, DeadlineExceeded, GateClosed, Unavailable, Unreachable
 from crossfade.migration import AsyncMigrationClient
 from crossfade.transport import NO_RETRIES
 
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CrossfadeError as error:
         _tell(error, arguments.json)
         return UNREACHABLE if isinstance(error, Unavailable | DeadlineExceeded) else REFUSED
-    except WrongCredentials as error:
+    except (WrongCredentials, WrongAddress) as error:
         print(f"crossfade: {error}", file=sys.stderr)
         return WRONG
     except KeyboardInterrupt:
@@ -52,20 +52,33 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _ask(arguments: Any) -> Answer:
-    retry = None if arguments.wait else NO_RETRIES  # who waits for minutes wants to see it through
-    client = AsyncMigrationClient(
-        arguments.address,
-        timeout=arguments.timeout,
-        retry=retry,
-        actor=arguments.actor,
-        credentials=credentials_of(arguments),
-        token=token_of(arguments),
-    )
-    async with client:
+    async with _client_of(arguments) as client:
         look = partial(COMMANDS[arguments.command], client, arguments)
         if arguments.watch is None:
             return await look()
         return await watch(look, arguments.watch, arguments.json)
+
+
+class WrongAddress(Exception):
+    """What --address or CROSSFADE_ADDRESS says is none."""
+
+
+def _client_of(arguments: Any) -> AsyncMigrationClient:
+    """Raises WrongCredentials, WrongAddress, and Unreachable where a host's name is not known."""
+    credentials, token = credentials_of(arguments), token_of(arguments)
+    try:
+        return AsyncMigrationClient(
+            arguments.address,
+            timeout=arguments.timeout,
+            retry=None if arguments.wait else NO_RETRIES,  # who waits for minutes wants to see it through
+            actor=arguments.actor,
+            credentials=credentials,
+            token=token,
+        )
+    except ValueError as error:
+        raise WrongAddress(f"--address {arguments.address!r}: {error}") from error
+    except OSError as error:
+        raise Unreachable(f"--address {arguments.address!r}: {error.strerror}") from error
 
 
 def _show(answer: Answer, in_json: bool) -> None:
