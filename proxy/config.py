@@ -110,7 +110,7 @@ class ProxyConfig:
     lease_seconds: float = _setting(
         "CROSSFADE_LEASE_SECONDS",
         "3",
-        words.seconds,
+        words.some_seconds,
         "How long a replica cut off from the control database still answers reads, and others wait for it.",
     )
     page_token_key: bytes = _setting(
@@ -140,7 +140,7 @@ class ProxyConfig:
         "Megabytes that one message may have; larger ones are refused before they are read.",
     )
     default_deadline: float = _setting(
-        "CROSSFADE_DEFAULT_DEADLINE", "30", words.seconds, "How long a call without a deadline may take."
+        "CROSSFADE_DEFAULT_DEADLINE", "30", words.some_seconds, "How long a call without a deadline may take."
     )
     grace_seconds: float = _setting(
         "CROSSFADE_GRACE_SECONDS", "10", words.seconds, "How long calls may go on after SIGTERM."

@@ -121,7 +121,7 @@ class Gauges:
             yield reading("crossfade.replicas", replicas[state], state=state)
         for name in self._of.doors:
             open_now = await self._of.divergences.counts(name)
-            for kind in (kind.value for kind in Kind if kind.is_divergence):
+            for kind in (kind.value for kind in Kind if kind.is_recorded):
                 count = open_now.get(kind, 0)
                 yield reading("crossfade.divergences.open", count, collection=name, kind=kind)
             for kind in JOBS:

@@ -16,6 +16,13 @@ def seconds(word: str) -> float:
     return value
 
 
+def some_seconds(word: str) -> float:
+    value = float(word)
+    if not 0.1 <= value <= 3_600:
+        raise ValueError("must be seconds from 0.1 to 3600")
+    return value
+
+
 def share(word: str) -> float:
     value = float(word)
     if not 0 <= value <= 1:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import gc
 
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
 pytest_plugins = ["tests.fixtures.stores", "tests.fixtures.sharing"]
 
 

@@ -36,7 +36,7 @@ async def paint(desk: Desk) -> Json:
         "at": desk.clock.now(),
         "replica": desk.replica_id,
         "stages": [stage.value for stage in Stage],
-        "kinds": [kind.value for kind in Kind if kind.is_divergence],
+        "kinds": [kind.value for kind in Kind if kind.is_recorded],
         "collections": [await paint_collection(desk, status) for status in statuses],
         "replicas": [_replica(one, flags) for one in sorted(replicas, key=lambda one: one.id)],
     }

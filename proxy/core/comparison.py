@@ -39,6 +39,11 @@ class Kind(Enum):
     def is_divergence(self) -> bool:
         return self in _DIVERGENCES
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it stands in the log until it is healed: a divergence, or one of representation."""
+        return self in _DIVERGENCES or self is Kind.REPRESENTATION
+
 
 _DIVERGENCES = frozenset(
     (

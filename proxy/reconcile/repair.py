@@ -27,7 +27,7 @@ from proxy.reconcile.site import Outlook, Site
 
 PAGE = 200
 
-_KINDS = tuple(kind for kind in Kind if kind.is_divergence or kind is Kind.REPRESENTATION)
+_KINDS = tuple(kind for kind in Kind if kind.is_recorded)
 """What is recorded about single documents."""
 _CHANGED = frozenset((Result.APPLIED, Result.STAMPED, Result.BURIED))
 

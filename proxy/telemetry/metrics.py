@@ -269,7 +269,7 @@ METRICS = (
     _gauge(
         "crossfade.replicas",
         ("state",),
-        "Replicas in the registry: alive, or dead and not forgotten yet.",
+        "Replicas in the registry: alive, or dead and not forgotten yet, an hour after the last heartbeat.",
     ),
 )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -124,10 +126,13 @@ def _playground(environment: dict[str, str], *words: str) -> subprocess.Complete
 
 
 def _two_free_ports() -> int:
-    """The first of two neighbours that nobody listens on."""
-    while is_listening("127.0.0.1", (port := free_port()) + 1):
-        continue
-    return port
+    """The first of two neighbours that can be listened on: no connection has one of them either."""
+    while True:
+        port = free_port()
+        with contextlib.suppress(OSError):
+            for number in (port, port + 1):
+                socket.create_server(("127.0.0.1", number)).close()
+            return port
 
 
 def _await_listener(port: int) -> None:

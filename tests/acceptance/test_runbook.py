@@ -37,8 +37,8 @@ ADDRESS = "127.0.0.1:50051"
 
 MONGODB = "mongodb://db.example.org/?replicaSet=rs0"
 DECLARED = "examples/collections.yaml"
-LEASE = 1.0
-REHEARSAL = "7s"
+LEASE = 3.0
+REHEARSAL = "9s"
 """Longer than the lease and the longest call, as it must be."""
 
 KEY = ("deployment_key", "webtask_container", "webtask_name")

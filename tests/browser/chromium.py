@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "build" / "screenshots"
@@ -70,6 +70,7 @@ async def open_browser() -> AsyncIterator[Browser]:
     """Headless, for as long as the block runs."""
     program = find_chromium()
     assert program, MISSING
+    expect.set_options(timeout=PATIENCE_MS)  # of what is expected of a page; clicks have the context's
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
         try:

@@ -141,7 +141,7 @@ def main(name: str, seconds: str) -> None:
     def one(data: bytes) -> None:
         nonlocal tried
         tried += 1
-        if tried % 1000 == 1:
+        if tried % 100 == 1:
             print(f"tried {tried}", flush=True)
         with contextlib.suppress(CrossfadeError, DecodeError):
             target(data)

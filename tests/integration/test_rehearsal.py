@@ -20,7 +20,7 @@ from proxy.cutover.rehearsal import RehearsalReport, report_in
 from proxy.wiring import App, build
 from tests.fixtures.waiting import until
 
-LENGTH = 3.0
+LENGTH = 5.5
 
 
 def config_of(file: Path, name: str, replica: str, mongodb_uri: str, dynamodb_endpoint: str) -> ProxyConfig:
@@ -30,7 +30,7 @@ def config_of(file: Path, name: str, replica: str, mongodb_uri: str, dynamodb_en
         dynamodb_endpoint=dynamodb_endpoint,
         control_database=name,
         replica_id=f"{replica}-{name}",
-        lease_seconds=1.5,
+        lease_seconds=4.0,
     )
 
 

@@ -30,7 +30,7 @@ CYCLE = 120.0
 """Seconds that one cycle of troubles takes, about."""
 SAMPLES = 200
 """Samples of each process, about."""
-REST = 10.0
+REST = 60.0
 """Seconds in which all queues must be empty once the traffic is over."""
 SETTLED = ("shadow", "recheck", "report")
 """Queues in which nothing may wait any more once everything is over."""

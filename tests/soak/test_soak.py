@@ -21,7 +21,7 @@ def rot():
     while True:
         kept.append(b"x" * (1 << 17))
         if os.path.exists({signal!r}):
-            holding_everybody_up(50_000)
+            holding_everybody_up(150_000)
         time.sleep(0.03)
 
 threading.Thread(target=rot, daemon=True).start()

@@ -244,7 +244,7 @@ def test_secrets_come_from_files_and_are_not_shown(tmp_path: Path) -> None:
         (
             "CROSSFADE_LEASE_SECONDS",
             "nan",
-            "CROSSFADE_LEASE_SECONDS must be seconds from 0 to 3600, and is 'nan'",
+            "CROSSFADE_LEASE_SECONDS must be seconds from 0.1 to 3600, and is 'nan'",
         ),
         (
             "CROSSFADE_MAX_MESSAGE",

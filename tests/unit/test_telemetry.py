@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader, NumberDataPoint
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -272,13 +273,17 @@ def test_gauges_are_read_when_somebody_looks_and_one_that_fails_takes_no_other_w
 
 
 def test_a_measurement_costs_a_call_little(telemetry: Telemetry) -> None:
+    """Less than half of what the SDK's own instruments take, on whatever machine."""
+    counter = MeterProvider([InMemoryMetricReader()]).get_meter("a test").create_counter("writes")
     rounds, began = 10_000, time.process_time()
     for _ in range(rounds):
         telemetry.count("crossfade.mirror.writes", collection="jobs", outcome="applied")
         with telemetry.span("primary.get", collection="jobs", store="mongodb"):
             pass
-    each = (time.process_time() - began) / rounds / 2
-    assert each < 6e-6, f"{each * 1e6:.1f} us: the SDK's own instruments take about 15"
+    ours, began = (time.process_time() - began) / 2, time.process_time()
+    for _ in range(rounds):
+        counter.add(1, {"crossfade.collection": "jobs", "crossfade.outcome": "applied"})
+    assert ours < (time.process_time() - began) / 2
 
 
 def test_the_prometheus_page_shows_what_was_counted() -> None:

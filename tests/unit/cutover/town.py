@@ -15,7 +15,7 @@ from proxy.cutover.coordinator import Coordinator, MoveReport
 from proxy.cutover.replica import CollectionDoor, Membership
 from proxy.stores.memory.control import MemoryControl, MemoryDivergences
 
-LEASE = 0.3
+LEASE = 0.6
 
 
 class RecordingFence:

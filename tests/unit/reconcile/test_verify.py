@@ -70,6 +70,7 @@ async def test_every_planted_corruption_is_found_and_nothing_else(yard: Yard) ->
 
 
 async def test_what_heals_meanwhile_is_not_reported(yard: Yard) -> None:
+    yard.collection = replace(JOBS, settings=replace(JOBS.settings, recheck_delays=(0.01,) * 500))
     fill(yard, 40)
     mirrored = asyncio.create_task(backfill(yard.site(), yard.door))
     job = await verify(yard.site(), yard.door, CLOSE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -181,10 +182,10 @@ async def test_a_slow_answer_is_unknown_and_ends_in_time(serve: Any) -> None:
         await asyncio.Event().wait()
         return web.Response()
 
-    transport = Transport(await serve(hang))
-    async with asyncio.timeout(5):
+    transport = Transport(replace(await serve(hang), attempt_timeout=1.0))
+    async with asyncio.timeout(20):
         with pytest.raises(Unavailable) as caught:
-            await transport.call("PutItem", CONDITIONAL, timeout=0.5)
+            await transport.call("PutItem", CONDITIONAL, timeout=2.0)
     await transport.close()
     assert asked.is_set()
     assert caught.value.outcome is Outcome.UNKNOWN
