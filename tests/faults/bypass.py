@@ -14,7 +14,7 @@ from collections import Counter
 from typing import Any, Self
 
 from pymongo import AsyncMongoClient
-from pymongo.errors import WriteError
+from pymongo.errors import OperationFailure
 from pymongo.write_concern import WriteConcern
 
 from examples.demo.ledger import Journal, Ledger, State
@@ -106,7 +106,7 @@ class Bypass:
                 await self._push()
             else:
                 await self._delete()
-        except WriteError as error:
+        except OperationFailure as error:
             if error.code != _REFUSED:
                 raise
             self.done["refused"] += 1
