@@ -9,25 +9,23 @@ def text(word: str) -> str:
     return word
 
 
-def seconds(word: str) -> float:
+def _within(word: str, least: float, most: float, what: str) -> float:
     value = float(word)
-    if not 0 <= value <= 3_600:
-        raise ValueError("must be seconds from 0 to 3600")
+    if not least <= value <= most:
+        raise ValueError(f"must be {what} from {least:g} to {most:g}")
     return value
+
+
+def seconds(word: str) -> float:
+    return _within(word, 0, 3_600, "seconds")
 
 
 def some_seconds(word: str) -> float:
-    value = float(word)
-    if not 0.1 <= value <= 3_600:
-        raise ValueError("must be seconds from 0.1 to 3600")
-    return value
+    return _within(word, 0.1, 3_600, "seconds")
 
 
 def share(word: str) -> float:
-    value = float(word)
-    if not 0 <= value <= 1:
-        raise ValueError("must be a number from 0 to 1")
-    return value
+    return _within(word, 0, 1, "a number")
 
 
 def count(word: str) -> int:

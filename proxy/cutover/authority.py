@@ -29,12 +29,16 @@ class Authority:
         self._is_loaded = False
 
     async def prepare(self) -> None:
+        loading = asyncio.create_task(self._try_to_load(), name="authority.load")
         try:
-            await asyncio.gather(self._control.prepare(), self._try_to_load())
+            await self._control.prepare()
         except CrossfadeError:
+            await loading
             if not await self._load():
                 raise
             _log.warning("MongoDB does not answer; only collections in DYNAMO_ONLY are served")
+        finally:
+            await loading  # nothing goes on behind it, and DynamoDB is not asked twice at once
 
     async def create(self, flag: Flag) -> Flag:
         await self._try_to_load()

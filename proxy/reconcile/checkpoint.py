@@ -56,16 +56,16 @@ def adopted_kind(store: StoreName) -> str:
     return f"{secured_kind(store)}.adopted"
 
 
-def is_recent(adopted: Job, now: int) -> bool:
-    """Whether what was adopted behind this position may still wait for its second look."""
-    return now - adopted.updated_at < RECENT * 1000
+def is_recent(job: Job, now: int) -> bool:
+    """Whether the position is not old: what was adopted behind it may still wait for its second look."""
+    return now - job.updated_at < RECENT * 1000
 
 
 def is_good_for_now(job: Job | None, now: int) -> bool:
     """Whether a collection without a mirror has a position already that its first pass could begin with."""
-    if place_in(job, StoreName.MONGODB) is None or job is None:
+    if job is None or place_in(job, StoreName.MONGODB) is None:
         return False
-    return job.state == RUNNING and now - job.updated_at < RECENT * 1000
+    return job.state == RUNNING and is_recent(job, now)
 
 
 def place_in(job: Job | None, store: StoreName) -> Place | None:

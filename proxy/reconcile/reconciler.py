@@ -264,9 +264,9 @@ class Reconciler:
                 return
             if not await self._lease.hold() and _seconds() >= self._attend_until:
                 return
-            if self._lease.is_held and not now.is_leading:
-                return  # it began behind what is to be looked at once more, which is the leader's business
             if self._lease.is_held:
+                if not now.is_leading:
+                    return  # it began behind what is to be looked at once more, the leader's business
                 await self._save(now)
 
     async def _start_pass(self, published: Published) -> Pass:
